@@ -1,0 +1,50 @@
+"""Optax optimizers as functions of the hyper-parameters: the peak rate is traced, the shape of its schedule fixed."""
+
+import jax
+import optax
+
+from mlr_jax.core.gradient import Optimizer
+from mlr_jax.core.schedules import Schedule, constant
+from mlr_jax.core.types import Hypers
+
+
+def adamw(schedule: Schedule | None = None) -> Optimizer:
+    """AdamW (Loshchilov & Hutter, 2019) on the clipped gradient.
+
+    Reads hypers.learning_rate (the peak), hypers.weight_decay (of matrices and kernels, not of biases and scales) and
+    hypers.clip_norm (the gradient's greatest norm; infinity clips nothing).
+    """
+
+    def optimizer(hypers: Hypers) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.clip_by_global_norm(hypers.clip_norm),
+            optax.adamw(_rate(hypers, schedule), weight_decay=hypers.weight_decay, mask=is_kernel),
+        )
+
+    return optimizer
+
+
+def sgd(schedule: Schedule | None = None, nesterov: bool = True) -> Optimizer:
+    """Stochastic gradient descent with momentum on the clipped gradient, weight decay added to the gradient.
+
+    Reads hypers.learning_rate, hypers.momentum, hypers.weight_decay and hypers.clip_norm, as `adamw` does.
+    """
+
+    def optimizer(hypers: Hypers) -> optax.GradientTransformation:
+        return optax.chain(
+            optax.clip_by_global_norm(hypers.clip_norm),
+            optax.add_decayed_weights(hypers.weight_decay, mask=is_kernel),
+            optax.sgd(_rate(hypers, schedule), momentum=hypers.momentum, nesterov=nesterov),
+        )
+
+    return optimizer
+
+
+def is_kernel(params: optax.Params) -> optax.Params:
+    """True for arrays of two or more axes: what weight decay is for."""
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+
+def _rate(hypers: Hypers, schedule: Schedule | None) -> optax.Schedule:
+    shape = schedule or constant()
+    return lambda step: hypers.learning_rate * shape(step)

@@ -1,0 +1,190 @@
+"""Image classification sets of TensorFlow Datasets (TFDS), read without TensorFlow.
+
+A set is read where TFDS has prepared it in a format with random access (array_record). One that is not there yet is
+downloaded and prepared; most sets need TensorFlow for that, once: `pip install "mlr-jax[tf]"`.
+"""
+
+import difflib
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlr_jax.core.types import Batch, Source
+from mlr_jax.data.arrays import Dataset, check_arrays, check_batch_size, check_seed, pad_rows
+
+Example = Mapping[str, np.ndarray]
+"""One row: `"x"` uint8 [H, W, C] and `"y"` int32 []; a transform may change both and add more."""
+
+_READ_THREADS = 4
+_PROBE_SECONDS = 5.0
+
+
+def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
+    """The whole set in memory: split `train`, and `test` or else `validation`.
+
+    Args:
+        name: a TFDS name (`"mnist"`, `"set/config"`), or the folder of one prepared version.
+        data_dir: where TFDS keeps its sets; by default `~/tensorflow_datasets`, or `$TFDS_DATA_DIR`.
+
+    Raises:
+        FileNotFoundError: the set is neither on disk nor can it be downloaded and prepared.
+        ValueError: it is stored without random access, has no image and label, lacks a split, or images differ in size.
+    """
+    builder = _builder(name, data_dir)
+    splits = list(builder.info.splits)
+    test = "test" if "test" in splits else "validation"
+    if "train" not in splits or test not in splits:
+        raise ValueError(f"{name} must have the splits train and test (or validation), got {splits}; see stream")
+    arrays = {split: _stack([_example(row) for row in _data_source(builder, split)]) for split in ("train", test)}
+    class_names = tuple(builder.info.features["label"].names)
+    for split, part in arrays.items():
+        part["x"] = part["x"].astype(np.float32) / np.float32(255)
+        check_arrays(part, num_classes=len(class_names), name=f"{name}: {split}")
+    return Dataset(arrays["train"], arrays[test], class_names)
+
+
+def stream(
+    name: str,
+    split: str,
+    batch_size: int,
+    *,
+    seed: int,
+    data_dir: str | Path | None = None,
+    transform: Callable[[Example], Example] | None = None,
+    num_workers: int = 0,
+) -> Source:
+    """Batches read from disk as they are needed: `"x"` uint8 [B, H, W, C] and `"y"` int32 [B], unless transformed.
+
+    Every row comes once an epoch, in an order of its own for each epoch; step k is reached without reading the steps
+    before it. The batches do not depend on `num_workers`.
+
+    Args:
+        name: as for `load`.
+        split: a TFDS split, `"train"` or a part of one, `"train[:90%]"`.
+        batch_size: rows a batch, at most the rows of the split.
+        seed: of the order of the rows.
+        data_dir: as for `load`.
+        transform: applied to each row, in training and evaluation alike (resize, scale); random changes are the
+            business of `augment`. With workers it must be picklable.
+        num_workers: processes that read and transform; 0 reads in threads of this process.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load`, or `batch_size`, `seed`, `num_workers` or `split` is out of range.
+    """
+    import grain
+
+    check_seed(seed)
+    if num_workers < 0:
+        raise ValueError(f"num_workers must be at least 0, got {num_workers}")
+    source = _data_source(_builder(name, data_dir), split)
+    check_batch_size(batch_size, len(source))
+    rows = grain.MapDataset.source(source).map(_example)
+    rows = rows if transform is None else rows.map(transform)
+    # Batched here, before threads or processes share the work, so that neither can change what a batch holds.
+    training = rows.shuffle(seed=seed).repeat().batch(batch_size, batch_fn=_stack)
+    in_order = rows.batch(batch_size, batch_fn=_stack)
+
+    def evaluation() -> Iterator[Batch]:
+        for batch in _read(in_order, num_workers):
+            mask = np.ones(len(batch["y"]), np.float32)
+            yield {key: pad_rows(array, batch_size) for key, array in {**batch, "mask": mask}.items()}
+
+    return Source(lambda step: _read(training[step:], num_workers), evaluation)
+
+
+def _read(batches: Any, num_workers: int) -> Iterator[Batch]:
+    """Iterate over a grain MapDataset with a few batches in flight."""
+    import grain
+
+    options = grain.ReadOptions(num_threads=_READ_THREADS, prefetch_buffer_size=2 * _READ_THREADS)
+    iterated = batches.to_iter_dataset(options)
+    if num_workers == 0:
+        return iter(iterated)
+    from absl import flags
+
+    # grain hands the flags of absl to its workers and refuses to while nobody has parsed them.
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+    return iter(iterated.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers)).map(_copy))
+
+
+def _copy(batch: Batch) -> Batch:
+    # Workers hand over shared memory, which must not be aliased by a device array that outlives it.
+    return {key: np.array(array) for key, array in batch.items()}
+
+
+def _example(row: Mapping[str, Any]) -> Example:
+    return {"x": np.asarray(row["image"]), "y": np.asarray(row["label"], np.int32)}
+
+
+def _stack(rows: Sequence[Example]) -> dict[str, np.ndarray]:
+    for row in rows:
+        for key, array in row.items():
+            if np.shape(array) != np.shape(rows[0][key]):
+                raise ValueError(
+                    f'"{key}" must have one shape in all rows, got {list(np.shape(rows[0][key]))} and '
+                    f"{list(np.shape(array))}; use stream with a transform that resizes"
+                )
+    return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def _data_source(builder: Any, split: str) -> Sequence[Mapping[str, Any]]:
+    features = builder.info.features
+    if not {"image", "label"} <= set(features):
+        raise ValueError(f"{builder.name} must have the features image and label, got {sorted(features)}")
+    try:
+        return builder.as_data_source(split)
+    except NotImplementedError as error:
+        raise ValueError(
+            f"{builder.name} is stored as {builder.info.file_format.name} in {builder.data_dir}, which has no random "
+            f'access: with pip install "mlr-jax[tf]", run tfds convert_format --dataset_version_dir={builder.data_dir} '
+            "--out_file_format=array_record"
+        ) from error
+
+
+def _builder(name: str, data_dir: str | Path | None) -> Any:
+    """The TFDS builder of a set that is on disk, which is prepared first if need be."""
+    import tensorflow_datasets
+
+    if Path(name, "dataset_info.json").is_file():
+        return tensorflow_datasets.builder_from_directory(name)
+    try:
+        builder = tensorflow_datasets.builder(name, data_dir=data_dir)
+    except tensorflow_datasets.core.registered.DatasetNotFoundError as error:
+        close = difflib.get_close_matches(name, tensorflow_datasets.list_builders(with_community_datasets=False))
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        where = data_dir or "the default folder of TFDS"
+        raise FileNotFoundError(f"no TFDS set {name!r}: not known by that name and not in {where}{hint}") from error
+    if not builder.is_prepared():
+        builder = tensorflow_datasets.builder(name, data_dir=data_dir, file_format="array_record")
+        _prepare(builder, name)
+    return builder
+
+
+def _prepare(builder: Any, name: str) -> None:
+    try:
+        _check_reachable(builder.url_infos or {})
+        builder.download_and_prepare()
+    except ImportError as error:
+        raise FileNotFoundError(
+            f"{name} is not in {builder.data_dir}, and preparing it needs the module {error.name}, which is not "
+            'installed: run pip install "mlr-jax[tf]" and try again'
+        ) from error
+    except Exception as error:  # a builder is foreign code: it fails in ways of its own
+        raise FileNotFoundError(
+            f"{name} is not in {builder.data_dir} and could not be downloaded and prepared: where there is a network, with "
+            f'pip install "mlr-jax[tf]", run tfds build {name} --file_format=array_record and copy the result there; '
+            f"got {type(error).__name__}: {textwrap.shorten(str(error), 120)}"
+        ) from error
+
+
+def _check_reachable(urls: Mapping[str, Any]) -> None:
+    """Raise OSError at once if there is no network: TFDS itself retries for minutes."""
+    import requests
+
+    web = [url for url in urls if url.startswith("http")]
+    if web:
+        requests.head(web[0], timeout=_PROBE_SECONDS)

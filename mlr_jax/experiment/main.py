@@ -1,0 +1,126 @@
+"""The command line of an experiment file: typed flags in, one line and exit code 2 for what cannot be run."""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jax
+import tyro
+
+from mlr_jax.experiment.run import Experiment, plan, run
+from mlr_jax.experiment.settings import Settings
+from mlr_jax.train import hooks
+
+EXIT_USAGE = 2
+
+
+def main(
+    config: type[Settings],
+    build: Callable[[Any], Experiment],
+    tiny: Mapping[str, Any],
+    arguments: Sequence[str] | None = None,
+    file: str | None = None,
+) -> dict[str, Any]:
+    """Run the experiment that `build` makes of `config`, as its flags say; returns the summary.
+
+    tiny: the defaults that `--tiny` puts in place of the usual ones. Exits with 2 and one line on a bad argument, and
+    with 128 + N when signal N has ended the run in order.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    path = Path(file or sys.argv[0]).resolve()
+    name = f"{path.parent.name}/{path.stem}"
+    settings = parse(config, tiny, arguments, f"{path.stem}.py")
+    use_compilation_cache()
+    command = shlex.join(["python", f"experiments/{name}.py", *arguments])
+    try:
+        planned = plan(name, command, settings, build)
+    except (ValueError, FileNotFoundError) as error:
+        fail(str(error))
+    say(f"{name}: {len(planned.members)} members, {settings.steps} steps, into {_short(planned.directory)}")
+    try:
+        summary = run(planned, say)
+    except hooks.Preempted as preempted:
+        say(f"{preempted}; go on with: {_resuming(planned.command, planned.directory)}")
+        sys.exit(128 + preempted.signal_number)
+    except hooks.NonFinite as error:
+        fail(f"{error} (the newest good checkpoint is in {_short(planned.directory / 'checkpoints')})", code=1)
+    _print_summary(summary, planned.directory)
+    return summary
+
+
+def parse(config: type[Settings], tiny: Mapping[str, Any], arguments: Sequence[str], program: str) -> Settings:
+    """The flags as a config; a bad one exits with 2 and a single line."""
+    default = config(**tiny, tiny=True) if "--tiny" in arguments else config()
+    output = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(output):
+            return tyro.cli(config, prog=program, args=list(arguments), default=default)
+    except SystemExit as stopped:
+        if not stopped.code:
+            raise
+        fail(_one_line(output.getvalue()))
+
+
+def _one_line(box: str) -> str:
+    """The message inside the frame that the parser draws."""
+    lines = [re.sub(r"[│╭╮╰╯─|]|-{3,}", "", line).strip() for line in box.splitlines()]
+    lines = [line for line in lines if line]
+    kept: list[str] = []
+    for line in lines[1:]:
+        if line.startswith(("For full helptext", "Argument helptext")):
+            break
+        kept.append(line)
+    return " ".join(kept) or "the arguments could not be read; --help lists them"
+
+
+def fail(message: str, code: int = EXIT_USAGE) -> NoReturn:
+    """Say what is wrong in one line and exit."""
+    say("error: " + " ".join(message.split()))
+    sys.exit(code)
+
+
+def say(message: str) -> None:
+    """A line for the person at the terminal."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs from one start to the next, in JAX_COMPILATION_CACHE_DIR or the user's cache folder."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mlr_jax" / "xla"
+    if not jax.config.jax_compilation_cache_dir:
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def _resuming(command: str, directory: Path) -> str:
+    words = [word for word in shlex.split(command) if word != "--resume"]
+    if "--out" not in words:
+        words += ["--out", _short(directory)]
+    return shlex.join([*words, "--resume"])
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _print_summary(summary: Mapping[str, Any], directory: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mlr_jax.report.formatting import interval
+
+    table = Table("metric", "mean over members", box=None)
+    for name, entry in summary["metrics"].items():
+        if not name.startswith("train_gradient"):
+            table.add_row(name, interval(entry))
+    console = Console(stderr=True)
+    console.print(table)
+    rate = f", {summary['items_per_s']:,.0f} {summary['unit']}/s" if summary["items_per_s"] else ""
+    say(f"{summary['wall_s']:.1f} s, of which compiling {summary['compile_s']:.1f} s{rate} on {summary['device']}")
+    say(f"report: {_short(directory / 'report.html')}")

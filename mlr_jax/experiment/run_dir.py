@@ -1,0 +1,58 @@
+"""The folder of a run: made new, or found again, and never taken from another run."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlr_jax.experiment.settings import differing
+from mlr_jax.report import atomic, records
+
+CONFIG, RECORDS, SUMMARY = "config.json", "records.jsonl", "summary.json"
+
+
+def choose(name: str, out: Path | None) -> Path:
+    """`out`, or the first runs/NAME/001, 002, ... that is not there yet."""
+    if out is not None:
+        return out.resolve()
+    parent = Path("runs") / name
+    number = 1
+    while (parent / f"{number:03d}").exists():
+        number += 1
+    return (parent / f"{number:03d}").resolve()
+
+
+def check(directory: Path, name: str, config: Mapping[str, Any], resume: bool) -> None:
+    """Raises ValueError where writing to the folder would touch anything but this very run."""
+    if directory.exists() and not directory.is_dir():
+        raise ValueError(f"--out: got {directory}, which is a file; a folder is needed")
+    if not directory.exists() or not any(directory.iterdir()):
+        return
+    if not (directory / CONFIG).is_file():
+        raise ValueError(f"--out: got {directory}, which holds files that are no run; allowed is a new or empty folder")
+    there = json.loads((directory / CONFIG).read_text())
+    if there.get("experiment") != name:
+        raise ValueError(f"--out: got {directory}, which holds a run of {there.get('experiment')}, not of {name}")
+    if not resume:
+        raise ValueError(f"--out: got {directory}, which holds a run already; --resume goes on with it")
+    changed = differing(there["config"], json.loads(json.dumps(config)))
+    if changed:
+        field = changed[0]
+        raise ValueError(
+            f"--{field.replace('_', '-')}: got {config.get(field)!r}, the run in {directory} was started with "
+            f"{there['config'].get(field)!r}; a run goes on with the settings that it began with"
+        )
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the whole file or nothing."""
+    atomic.write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def history(directory: Path, step: int) -> list[dict[str, Any]]:
+    """The records up to `step`; later ones, of steps that will be taken again, are dropped from the file."""
+    path = directory / RECORDS
+    if not path.exists():
+        return []
+    records.truncate(path, step)
+    return records.read(path)

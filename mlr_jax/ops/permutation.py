@@ -1,0 +1,37 @@
+"""A random order that is computed one index at a time, without ever holding or sorting it."""
+
+import jax
+import jax.numpy as jnp
+
+ROUNDS = 24
+
+
+def permute(key: jax.Array, epoch: jax.Array, index: jax.Array, size: int) -> jax.Array:
+    """pi_epoch(index): the value of a pseudo-random permutation of 0 .. size - 1 at each index.
+
+    The "swap or not" shuffle (Hoang, Morris & Rogaway, 2012): in round r the involution x -> K_r - x (mod size) pairs
+    the indices, and a bit of a hash that both of a pair share decides whether they change places. Each round is a
+    permutation, so their composition is one, for any size; its cost does not depend on the size.
+
+    epoch and index are int32 and broadcast together; returns their shape, int32. Different keys and epochs give
+    different permutations. Raises ValueError for a size outside 1 .. 2**31 - 1.
+    """
+    if not 1 <= size < 2**31:
+        raise ValueError(f"size: got {size}, allowed are 1 to {2**31 - 1}")
+    words = jax.random.key_data(key).astype(jnp.uint32)
+    salt = _mix(words[..., -2] ^ _mix(words[..., -1] ^ _mix(epoch.astype(jnp.uint32))))
+    x = index.astype(jnp.uint32)
+    for round_number in range(ROUNDS):
+        round_salt = _mix(salt + jnp.uint32((round_number * 0x9E3779B9) % 2**32))
+        pivot = round_salt % jnp.uint32(size)
+        partner = jnp.where(pivot >= x, pivot - x, pivot + jnp.uint32(size) - x)
+        swaps = _mix(jnp.maximum(x, partner) ^ _mix(round_salt)) & 1
+        x = jnp.where(swaps == 1, partner, x)
+    return x.astype(jnp.int32)
+
+
+def _mix(x: jax.Array) -> jax.Array:
+    """A bijection of 32-bit words in which every input bit reaches every output bit (the finalizer of MurmurHash3)."""
+    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
+    return x ^ (x >> 16)

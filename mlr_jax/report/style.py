@@ -1,0 +1,118 @@
+"""The look of every figure, in one place: colours that the colour-blind can tell apart, thin grid, no chart junk.
+
+Figures are made without pyplot, so drawing leaves no global state behind and needs no display.
+"""
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap, Normalize
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito (2008), without black and the yellow that fades on white."""
+
+INK, GRID = "#333333", "#E4E4E4"
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 11, 9.5, 8.5
+PANEL = (4.6, 3.2)
+"""Width and height of one panel, in inches."""
+
+DPI = 160
+"""Dots per inch of a saved figure: sharp on a dense screen at its natural size of 96 per inch."""
+
+
+def canvas(panels: int = 1, *, columns: int = 2, size: tuple[float, float] = PANEL) -> "tuple[Figure, list[Axes]]":
+    """A white figure of `panels` equal panels, filled row by row, each of `size` inches; what is left over is blank."""
+    from matplotlib.figure import Figure
+
+    columns = min(columns, panels)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(columns * size[0], rows * size[1]), facecolor="white")
+    figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in grid[panels:]:
+        spare.remove()
+    return figure, list(grid[:panels])
+
+
+def dress(axes: "Axes", title: str = "", x_label: str = "", y_label: str = "", *, grid: bool = True) -> None:
+    """Labels, a light grid and two spines: the same for every plot."""
+    axes.set_title(title, fontsize=TITLE_SIZE, color=INK, loc="left")
+    axes.set_xlabel(x_label, fontsize=TEXT_SIZE, color=INK)
+    axes.set_ylabel(y_label, fontsize=TEXT_SIZE, color=INK)
+    axes.tick_params(labelsize=SMALL_SIZE, colors=INK, length=3, width=0.6)
+    axes.tick_params(which="minor", length=0)
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(True, color=GRID, linewidth=0.7)
+    for side, spine in axes.spines.items():
+        spine.set_visible(grid and side in ("left", "bottom"))
+        spine.set_color("#999999")
+        spine.set_linewidth(0.7)
+
+
+def sequential() -> "Colormap":
+    """Viridis without its last, pale part: ordered, even in grey print, visible on white."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.88, 256)), name="viridis_dark")
+
+
+def colour_bar(
+    figure: "Figure", grid: "Axes | list[Axes]", norm: "Normalize", label: str, *, whole: bool = False
+) -> None:
+    """A bar beside `grid`: which number, `whole` or not, each colour of `sequential` stands for under `norm`."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.ticker import MaxNLocator
+
+    ticks = MaxNLocator(integer=True) if whole else None
+    bar = figure.colorbar(ScalarMappable(norm, sequential()), ax=grid, aspect=30, pad=0.02, ticks=ticks)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    dress(bar.ax, y_label=label, grid=False)
+
+
+def legend(figure: "Figure", handles: "list[Line2D]", place: Any, title: str = "") -> None:
+    """A legend outside the panels, in as many columns as fit, for which the figure grows; none without handles."""
+    if not handles:
+        return
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(1, min(len(handles), int(12 * figure.get_figwidth() / (longest + 6))))
+    lines = -(-len(handles) // columns) + bool(title)
+    figure.set_figheight(figure.get_figheight() + 0.2 * lines)
+    figure.legend(
+        handles=handles, loc=place, ncols=columns, title=title, frameon=False, borderaxespad=0.2,
+        fontsize=SMALL_SIZE, title_fontsize=SMALL_SIZE, labelcolor=INK,
+    )  # fmt: skip
+
+
+def is_numeric(values: Sequence[Any]) -> bool:
+    """Whether all values are numbers, so that they have an order and a place on an axis."""
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+
+
+def is_geometric(values: ArrayLike) -> bool:
+    """Whether the values span a decade and are spaced more evenly by ratio than by difference: wanting a log axis."""
+    distinct = np.unique(np.asarray(values, dtype=np.float64))
+    if len(distinct) < 2 or distinct[0] <= 0 or distinct[-1] / distinct[0] < 10:
+        return False
+    return _unevenness(np.log(distinct)) <= _unevenness(distinct) + 1e-9
+
+
+def png(figure: "Figure") -> bytes:
+    """The figure as a PNG file of `DPI` dots per inch."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    return buffer.getvalue()
+
+
+def _unevenness(values: np.ndarray) -> float:
+    gaps = np.diff(values)
+    return float(gaps.std() / gaps.mean())

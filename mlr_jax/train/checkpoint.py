@@ -1,0 +1,175 @@
+"""Checkpoints: complete, written in the background, and never restored silently wrong.
+
+Orbax writes each one into a temporary folder and renames it, so a kill leaves either a whole checkpoint or none. What
+it does not notice is a byte that changed on the disk: a digest of every array is kept beside them and checked.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from mlr_jax.core.types import State
+
+Warn = Callable[[str], None]
+
+
+class Checkpoints:
+    """The checkpoints of one run, one for each saved step, in one folder.
+
+    A checkpoint holds every array of the state under its path in the tree (`inner.params.Dense_0.kernel`), and a table
+    of dtypes, shapes and digests. Arrays are whole, so they restore on any number of devices.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3, warn: Warn = print):
+        """Keep the newest `keep` checkpoints in `folder`; `warn` is told of damage in one line."""
+        self.folder = folder.resolve()
+        self._warn = warn
+        logging.getLogger("absl").setLevel(logging.ERROR)
+        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, cleanup_tmp_directories=True)
+        self._manager = ocp.CheckpointManager(self.folder, options=options)
+
+    def save(self, step: int, state: State) -> None:
+        """Copy the state and write it in the background; a step that is there already is left as it is."""
+        if step in self.steps():
+            return
+        arrays = _named_arrays(state)
+        table = {name: _describe(array) for name, array in arrays.items()}
+        items = ocp.args.Composite(state=ocp.args.StandardSave(arrays), table=ocp.args.JsonSave(_sealed(table)))
+        self._manager.save(step, args=items)
+
+    def steps(self) -> list[int]:
+        """The saved steps, oldest first."""
+        return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
+
+    def wait(self) -> None:
+        """Return when everything is on the disk."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Wait, and end the background threads."""
+        self._manager.close()
+
+    def restore(self, template: State) -> tuple[int, State] | None:
+        """The newest sound checkpoint as (step, state), or None where none was ever saved.
+
+        `template` is a state of the same structure, whose dtypes, shapes and placement on devices the result has.
+        A damaged checkpoint is announced, set aside under `damaged-STEP`, and the one before is taken.
+
+        Raises ValueError where a sound checkpoint belongs to another model (naming what differs), and where
+        checkpoints are there and every one is damaged.
+        """
+        damaged: list[int] = []
+        for step in reversed(self.steps()):
+            try:
+                arrays = self._load(step, template)
+            except _Damaged as damage:
+                self._warn(f"checkpoint {self.folder / str(step)} is damaged ({damage}): trying the one before")
+                damaged.append(step)
+                continue
+            for bad in damaged:
+                self._set_aside(bad)
+            return step, _rebuild(template, arrays)
+        if damaged:
+            raise ValueError(f"checkpoints in {self.folder}: all {len(damaged)} are damaged, none can be resumed from")
+        return None
+
+    def _load(self, step: int, template: State) -> dict[str, np.ndarray]:
+        expected = _named_arrays(template)
+        table = self._read(step, table=ocp.args.JsonRestore())["table"]
+        _check_seal(table)
+        _check_same_model(table["leaves"], expected, self.folder / str(step))
+        arrays = self._read(step, state=ocp.args.StandardRestore(expected))["state"]
+        for name, array in arrays.items():
+            if _describe(array) != table["leaves"][name]:
+                raise _Damaged(f"{name} has changed on the disk")
+        return arrays
+
+    def _read(self, step: int, **items: Any) -> Any:
+        try:
+            return self._manager.restore(step, args=ocp.args.Composite(**items))
+        except Exception as error:  # what a damaged file raises depends on which byte it lost
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise _Damaged(f"unreadable: {reason[0][:160]}") from error
+
+    def _set_aside(self, step: int) -> None:
+        target = self.folder / f"damaged-{step}"
+        if target.exists():
+            shutil.rmtree(target)
+        (self.folder / str(step)).rename(target)
+        self._manager.reload()
+
+
+class _Damaged(Exception):
+    """A checkpoint that cannot be trusted."""
+
+
+def _named_arrays(state: State) -> dict[str, np.ndarray]:
+    """A copy of every array by its path in the tree; random keys by their words."""
+    named: dict[str, np.ndarray] = {}
+    for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
+        words = jax.random.key_data(leaf) if _is_key(leaf) else leaf
+        # A view would be overwritten when the next chunk donates the state.
+        named[_name(path)] = np.array(words, copy=True)
+    return named
+
+
+def _rebuild(template: State, arrays: dict[str, np.ndarray]) -> State:
+    """The tree of `template` with these arrays, each placed where the template's is."""
+
+    def rebuild(path: Any, leaf: Any) -> Any:
+        value: Any = arrays[_name(path)]
+        if _is_key(leaf):
+            value = jax.random.wrap_key_data(jnp.asarray(value), impl=jax.random.key_impl(leaf))
+        return jax.device_put(value, leaf.sharding) if isinstance(leaf, jax.Array) else value
+
+    return jax.tree_util.tree_map_with_path(rebuild, template)
+
+
+def _name(path: Any) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _describe(array: np.ndarray) -> dict[str, Any]:
+    digest = hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).hexdigest()
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "digest": digest}
+
+
+def _sealed(leaves: dict[str, Any]) -> dict[str, Any]:
+    return {"leaves": leaves, "seal": _seal_of(leaves)}
+
+
+def _seal_of(leaves: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(leaves, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def _check_seal(table: Any) -> None:
+    if not isinstance(table, dict) or table.get("seal") != _seal_of(table.get("leaves", {})):
+        raise _Damaged("its table of digests has changed on the disk")
+
+
+def _check_same_model(leaves: dict[str, Any], expected: dict[str, np.ndarray], where: Path) -> None:
+    for name in sorted(leaves.keys() ^ expected.keys()):
+        side = "is missing in" if name in expected else "is not expected but stands in"
+        raise ValueError(f"checkpoint {where}: array {name} {side} it; it belongs to another model")
+    for name, array in expected.items():
+        got, wanted = leaves[name], (str(array.dtype), list(array.shape))
+        if (got["dtype"], got["shape"]) != wanted:
+            raise ValueError(f"checkpoint {where}: {name} is {got['dtype']}{got['shape']}, wanted {wanted[0]}{wanted[1]}")
+
+
+def digests(state: State) -> dict[str, str]:
+    """A digest of every array of a state by its path: two states are equal bit for bit where these are equal."""
+    return {name: _describe(array)["digest"] for name, array in _named_arrays(state).items()}

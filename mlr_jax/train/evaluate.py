@@ -1,0 +1,26 @@
+"""Masked evaluation: every row counts once, and the result does not depend on how rows were batched."""
+
+from collections.abc import Callable, Iterable
+
+import jax
+import numpy as np
+
+from mlr_jax.core.types import Batch, Metrics, State
+
+
+def evaluate(evaluate_batch: Callable[[State, Batch], Metrics], state: State, batches: Iterable[Batch]) -> dict[str, np.ndarray]:
+    """Mean of each metric over all real rows: [] for a single run, [M] for a sweep; float64.
+
+    evaluate_batch: a (compiled) `Learner.evaluate`, whose metrics are [B] or [M, B]. Values of single rows are gathered
+    and averaged once, in 64 bits: a mean of batch means would weigh the rows of a short last batch more.
+
+    Raises ValueError where there is no row.
+    """
+    columns: dict[str, list[np.ndarray]] = {}
+    for batch in batches:
+        real = np.asarray(batch["mask"]) > 0
+        for name, values in jax.device_get(evaluate_batch(state, batch)).items():
+            columns.setdefault(name, []).append(values[..., real])
+    if not columns:
+        raise ValueError("evaluate: got no batches, at least one row is needed")
+    return {name: np.concatenate(parts, axis=-1).mean(axis=-1, dtype=np.float64) for name, parts in columns.items()}

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from mlr_jax.core.types import Batch, Hypers, Key, Learner, Metrics, State
 
@@ -26,7 +27,8 @@ def ema(learner: Learner, decay: float) -> Learner:
 
     def init(key: Key, hypers: Hypers) -> EmaState:
         inner = learner.init(key, hypers)
-        return EmaState(inner, inner.params)
+        # A copy: a state that holds one buffer twice cannot be donated.
+        return EmaState(inner, jax.tree.map(jnp.copy, inner.params))
 
     def step(state: EmaState, batch: Batch) -> tuple[EmaState, Metrics]:
         inner, metrics = learner.step(state.inner, batch)

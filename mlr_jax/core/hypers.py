@@ -16,7 +16,8 @@ def as_arrays(hypers: Hypers) -> Hypers:
 
     def as_array(value: Any) -> jax.Array:
         is_integer = jnp.issubdtype(jnp.result_type(value), jnp.integer)
-        return jnp.asarray(value, jnp.int32 if is_integer else jnp.float32)
+        # A copy: a state is donated, and the caller's arrays would go with it.
+        return jnp.array(value, jnp.int32 if is_integer else jnp.float32)
 
     return jax.tree.map(as_array, hypers)
 

@@ -29,7 +29,7 @@ def load_images(spec: str) -> Dataset:
     if spec.startswith("tfds:"):
         return tfds.load(spec.removeprefix("tfds:"))
     path = Path(spec).expanduser()
-    if path.is_dir():
+    if spec and path.is_dir():
         return read_folder(path)
     if path.is_file() or path.suffix == ".npz":
         return read_npz(path)
@@ -107,7 +107,7 @@ def read_folder(path: str | Path, *, size: tuple[int, int] | None = None) -> Dat
 
 def _read_npz_arrays(path: Path) -> list[np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [key for key in _NPZ_KEYS if key not in archive]
             if missing:
                 raise KeyError(f"lacks {', '.join(missing)}; it holds {', '.join(archive.files) or 'nothing'}")

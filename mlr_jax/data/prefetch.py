@@ -1,11 +1,14 @@
 """Make the next batches, and move them to the device, while the device works on the present one."""
 
+import atexit
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import jax
+
+_EXIT_SECONDS = 5.0
 
 
 def prefetch(
@@ -41,8 +44,18 @@ def _prefetch(iterator: Iterator[Any], size: int, put: Callable[[Any], Any]) -> 
             if hasattr(iterator, "close"):
                 iterator.close()
 
-    # A daemon, so that a generator that nobody closed cannot keep the interpreter from ending.
     thread = threading.Thread(target=work, name="prefetch", daemon=True)
+
+    def stop(timeout: float | None = None) -> None:
+        closed.set()
+        # Once the queue is empty the worker can put the one item it may still hold, sees `closed`, and ends.
+        while not ready.empty():
+            ready.get_nowait()
+        thread.join(timeout)
+
+    # A program may end without closing the generator. A thread that is still inside JAX then would crash it, so the
+    # thread is stopped first; being a daemon, it cannot keep the program from ending if its iterator is stuck.
+    atexit.register(stop, _EXIT_SECONDS)
     thread.start()
     try:
         while True:
@@ -54,8 +67,6 @@ def _prefetch(iterator: Iterator[Any], size: int, put: Callable[[Any], Any]) -> 
             else:
                 return
     finally:
-        closed.set()
-        # Once the queue is empty the worker can put the one item it may still hold, sees `closed`, and ends.
-        while not ready.empty():
-            ready.get_nowait()
-        thread.join()
+        if not closed.is_set():
+            atexit.unregister(stop)
+            stop()

@@ -170,14 +170,14 @@ def _prepare(builder: Any, name: str) -> None:
         builder.download_and_prepare()
     except ImportError as error:
         raise FileNotFoundError(
-            f"{name} is not in {builder.data_dir}, and preparing it needs the module {error.name}, which is not "
-            'installed: run pip install "mlr-jax[tf]" and try again'
+            f"{name} is not in {builder.data_dir}, and preparing it needs a package that is not installed, for most "
+            'sets TensorFlow: run pip install "mlr-jax[tf]" and try again'
         ) from error
     except Exception as error:  # a builder is foreign code: it fails in ways of its own
         raise FileNotFoundError(
-            f"{name} is not in {builder.data_dir} and could not be downloaded and prepared: where there is a network, with "
-            f'pip install "mlr-jax[tf]", run tfds build {name} --file_format=array_record and copy the result there; '
-            f"got {type(error).__name__}: {textwrap.shorten(str(error), 120)}"
+            f"{name} is not in {builder.data_dir} and could not be downloaded and prepared: where there is a network, "
+            f'with pip install "mlr-jax[tf]", run tfds build {name} --file_format=array_record and copy the result '
+            f"there; got {type(error).__name__}: {textwrap.shorten(str(error), 120)}"
         ) from error
 
 

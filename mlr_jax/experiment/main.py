@@ -8,16 +8,15 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 import tyro
 
 from mlr_jax.experiment.run import Experiment, plan, run
 from mlr_jax.experiment.settings import Settings
+from mlr_jax.terminal import fail, say
 from mlr_jax.train import hooks
-
-EXIT_USAGE = 2
 
 
 def main(
@@ -77,17 +76,6 @@ def _one_line(box: str) -> str:
             break
         kept.append(line)
     return " ".join(kept) or "the arguments could not be read; --help lists them"
-
-
-def fail(message: str, code: int = EXIT_USAGE) -> NoReturn:
-    """Say what is wrong in one line and exit."""
-    say("error: " + " ".join(message.split()))
-    sys.exit(code)
-
-
-def say(message: str) -> None:
-    """A line for the person at the terminal."""
-    print(message, file=sys.stderr, flush=True)
 
 
 def use_compilation_cache() -> None:

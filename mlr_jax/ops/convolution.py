@@ -57,7 +57,9 @@ def _by_patches(x: jax.Array, kernel: jax.Array, stride: int, padding: str) -> j
 def max_pool(x_HxWxC: jax.Array, window: int = 2) -> jax.Array:
     """The maximum of each window x window block; a rest that fills no block is dropped. Returns [H', W', C].
 
-    Written as the maximum of strided slices, whose gradient is far cheaper on a CPU than that of `reduce_window`.
+    Written with strided slices, whose gradient is far cheaper on a CPU than that of `reduce_window`, and with `where`:
+    the gradient of `maximum` asks which argument equals the result, and loses it where the compiler computes both
+    again with another rounding. At a tie the first of the block takes the gradient.
     """
     height, width, channels = x_HxWxC.shape
     end_row, end_column = height // window * window, width // window * window
@@ -65,6 +67,6 @@ def max_pool(x_HxWxC: jax.Array, window: int = 2) -> jax.Array:
     for row in range(window):
         for column in range(window):
             part = lax.slice(x_HxWxC, (row, column, 0), (end_row, end_column, channels), (window, window, 1))
-            result = part if result is None else jnp.maximum(result, part)
+            result = part if result is None else jnp.where(result >= part, result, part)
     assert result is not None
     return result

@@ -99,11 +99,11 @@ def is_numeric(values: Sequence[Any]) -> bool:
 
 
 def is_geometric(values: ArrayLike) -> bool:
-    """Whether the values span a decade and are spaced more evenly by ratio than by difference: wanting a log axis."""
+    """Whether a log axis suits: the values span a decade, and their median is nearer to the middle of it there."""
     distinct = np.unique(np.asarray(values, dtype=np.float64))
     if len(distinct) < 2 or distinct[0] <= 0 or distinct[-1] / distinct[0] < 10:
         return False
-    return _unevenness(np.log(distinct)) <= _unevenness(distinct) + 1e-9
+    return _lopsidedness(np.log(distinct)) <= _lopsidedness(distinct) + 1e-9
 
 
 def png(figure: "Figure") -> bytes:
@@ -113,6 +113,6 @@ def png(figure: "Figure") -> bytes:
     return buffer.getvalue()
 
 
-def _unevenness(values: np.ndarray) -> float:
-    gaps = np.diff(values)
-    return float(gaps.std() / gaps.mean())
+def _lopsidedness(ordered: np.ndarray) -> float:
+    """How far the median lies from the middle, as a share of the range."""
+    return abs(float((np.median(ordered) - ordered[0]) / (ordered[-1] - ordered[0])) - 0.5)

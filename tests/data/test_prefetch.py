@@ -1,5 +1,7 @@
 import gc
 import itertools
+import subprocess
+import sys
 import threading
 import time
 
@@ -44,17 +46,11 @@ def test_an_error_comes_after_the_items_before_it(error):
         yield 2
         raise error
 
-    received = []
+    fetched = prefetch(items(), put=int)
+    assert [next(fetched), next(fetched)] == [1, 2]
     with pytest.raises(type(error)):
-        received.extend(item for item in _recorded(prefetch(items(), put=int), received))
-    assert received == [1, 2]
+        next(fetched)
     assert not threads()
-
-
-def _recorded(items, received):
-    for item in items:
-        received.append(item)
-        yield from ()
 
 
 def test_an_error_of_put_is_raised_too():
@@ -71,8 +67,9 @@ def test_closing_ends_the_thread_and_closes_the_iterator():
         finally:
             closed.append(True)
 
-    for taken in range(5):
-        items = prefetch(endless(), 2, put=int)
+    sources = [endless() for _ in range(5)]  # referred to from here, so that nothing but `close` ends them
+    for taken, source in enumerate(sources):
+        items = prefetch(source, 2, put=int)
         assert list(itertools.islice(items, taken + 1)) == list(range(taken + 1))
         items.close()
         assert not threads()
@@ -86,6 +83,25 @@ def test_dropping_the_generator_ends_the_thread():
     del items
     gc.collect()
     assert not threads()
+
+
+@pytest.mark.parametrize("iterator", ["itertools.count()", "itertools.repeat(0, 1)", "waits()"])
+def test_a_program_may_end_without_closing(iterator, clean_environment):
+    program = f"""
+import itertools, threading
+from mlr_jax.data import prefetch
+prefetch._EXIT_SECONDS = 0.1
+
+def waits():
+    yield 0
+    threading.Event().wait()
+
+items = prefetch.prefetch({iterator})
+next(items)
+"""
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, env=clean_environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_prefetch_can_be_stacked():

@@ -71,7 +71,7 @@ def test_characters_make_a_round_trip(tmp_path):
 
 
 def test_bad_files_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no text file at .*none.txt"):
+    with pytest.raises(FileNotFoundError, match=r"no text file at .*none\.txt"):
         read_characters(tmp_path / "none.txt")
     (tmp_path / "empty.txt").touch()
     with pytest.raises(ValueError, match=r"empty.txt is empty"):

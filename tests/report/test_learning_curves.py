@@ -91,17 +91,29 @@ def test_many_numeric_settings_share_a_logarithmic_colour_bar():
 
 
 def test_many_named_settings_are_numbered_and_a_dozen_is_named():
-    members = [{"seed": 0, "a": i, "b": -i} for i in range(20)]
-    figure = curves(records_of(20, ["val_loss"]), members=members)
+    members = [{"seed": 0, "a": i, "b": -i} for i in range(14)]
+    figure = curves(records_of(14, ["val_loss"]), members=members)
     assert figure.axes[1].get_ylabel() == "setting, in order of appearance"
+    assert all(tick == round(tick) for tick in figure.axes[1].get_yticks())
     figure = curves(records_of(9, ["val_loss"]), members=[{"seed": 0, "norm": f"n{i}"} for i in range(9)])
     assert legends(figure) == [[f"n{i}" for i in range(9)]]
 
 
+def test_a_wide_band_does_not_dwarf_the_members():
+    (axes,) = curves([{"step": s, "loss": np.asarray([1.0, 2.0])} for s in (1, 2)]).axes
+    low, high = axes.get_ylim()
+    assert 0.9 < low < 1.0
+    assert 2.0 < high < 2.1
+    assert bands(axes)[0].get_paths()[0].vertices[:, 1].max() > 7.0
+
+
 def test_a_single_record_is_a_point_with_an_error_bar():
-    (axes,) = curves([{"step": 5, "test_loss": np.linspace(1, 2, 20)}]).axes
-    assert axes.lines[0].get_marker() == "o"
+    figure = curves([*records_of(20, ["val_loss"]), {"step": 6, "test_loss": np.linspace(1, 2, 20)}])
+    (axes,) = figure.axes
+    assert [line.get_marker() for line in axes.lines[:2]] == ["None", "o"]
     assert axes.containers
+    assert [handle.get_marker() for handle in figure.legends[0].get_lines()] == ["None", "o"]
+    assert [handle.get_linestyle() for handle in figure.legends[0].get_lines()] == ["-", "None"]
 
 
 @pytest.mark.parametrize(("fall", "scale"), [(0.1, "linear"), (5.0, "log")])

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlr_jax.report import atomic, figures, formatting, page
+from mlr_jax.report import atomic, figures, formatting, page, style
 
 
 def pictures(parsed):
     sources = [value for tag, name, value in parsed.attributes if (tag, name) == ("img", "src")]
-    return [
-        Image.open(io.BytesIO(base64.b64decode(source.removeprefix("data:image/png;base64,")))) for source in sources
-    ]
+    files = [base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in sources]
+    return [Image.open(io.BytesIO(file)) for file in files]
 
 
 def test_the_page_holds_every_number(make_run, parse):
@@ -36,6 +35,13 @@ def test_the_page_holds_every_number(make_run, parse):
     assert "not finished" not in text
 
 
+def test_the_results_give_the_range_of_the_members(make_run):
+    directory = make_run()
+    members = json.loads((directory / "summary.json").read_text())["metrics"]["test_loss"]["members"]
+    low, high = (formatting.number(extreme(members)) for extreme in (min, max))
+    assert f'<td class="number">{low}</td><td class="number">{high}</td></tr>' in page.write(directory).read_text()
+
+
 def test_the_page_needs_nothing_else(make_run, parse):
     parsed = parse(page.write(make_run(rates=(0.1, 0.01))).read_text())
     assert not {"script", "link", "iframe", "object"} & set(parsed.tags)
@@ -53,6 +59,8 @@ def test_pictures_are_inside_and_not_empty(make_run, parse):
     assert len(found) == 1 + 2 + 1  # one panel of curves, a sweep plot for each final metric, the experiment's own
     assert all(np.asarray(picture.convert("L")).std() > 5 for picture in found)
     captions = [value for tag, name, value in parsed.attributes if (tag, name) == ("img", "alt")]
+    widths = [int(value) for tag, name, value in parsed.attributes if (tag, name) == ("img", "width")]
+    assert widths == [round(picture.width * 96 / style.DPI) for picture in found]
     assert captions == ["train_loss, val_loss", "test_accuracy", "test_loss", "Confusion matrix"]
 
 

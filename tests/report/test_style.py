@@ -12,8 +12,10 @@ from mlr_jax.report import figures, style
     [
         ([1e-4, 1e-3, 1e-2], True),
         ([0.01, 0.1], True),
+        ([0.1, 0.2, 0.5, 1.0], True),
         (10 ** np.random.default_rng(0).uniform(-4, -1, 30), True),
         (np.arange(1, 11), False),
+        (np.random.default_rng(0).uniform(0.01, 1, 30), False),
         ([1, 2, 4, 8], False),  # less than a decade
         ([0.0, 0.001, 0.1], False),
         ([1.0], False),

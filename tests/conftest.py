@@ -1,0 +1,29 @@
+"""Strict numerics on eight virtual devices, with a compilation cache that outlives the run."""
+
+import os
+from pathlib import Path
+
+import mlr_jax  # noqa: F401: chooses the size of XLA's thread pool, before JAX starts
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "xla"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import jax
+import pytest
+
+jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture
+def clean_environment() -> dict[str, str]:
+    """The environment of a user's process: one CPU device, the package importable, the tests' compilation cache."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}

@@ -1,0 +1,149 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mlr_jax.core.types import Task
+from mlr_jax.data.augment import augment, cutout, mixup, random_crop, random_flip
+
+IMAGE = jnp.arange(1, 1 + 5 * 4 * 2, dtype=jnp.float32).reshape(5, 4, 2)
+KEYS = jax.random.split(jax.random.key(0), 200)
+
+
+def over_keys(transform, image=IMAGE):
+    return np.asarray(jax.jit(jax.vmap(transform, (0, None)))(KEYS, image))
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+def test_crops_are_exactly_the_windows_of_the_padded_image(padding):
+    padded = np.pad(np.asarray(IMAGE), ((padding, padding), (padding, padding), (0, 0)))
+    shifts = range(2 * padding + 1)
+    windows = {padded[top : top + 5, left : left + 4].tobytes() for top in shifts for left in shifts}
+    crops = over_keys(lambda key, image: random_crop(key, image, padding))
+    assert {crop.tobytes() for crop in crops} == windows
+
+
+def test_flip_mirrors_columns_of_half_of_the_images_and_is_its_own_inverse():
+    flipped = over_keys(random_flip)
+    mirrored = (flipped != np.asarray(IMAGE)).any((1, 2, 3))
+    np.testing.assert_array_equal(flipped[mirrored], np.broadcast_to(IMAGE[:, ::-1], flipped[mirrored].shape))
+    assert 70 < mirrored.sum() < 130
+    twice = over_keys(lambda key, image: random_flip(key, random_flip(key, image)))
+    np.testing.assert_array_equal(twice, np.broadcast_to(IMAGE, twice.shape))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 20])
+def test_cutout_removes_one_square_around_any_pixel_and_nothing_else(size):
+    def expected(row, column):
+        image = np.array(IMAGE)
+        top, left = row - size // 2, column - size // 2
+        image[max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)] = 0
+        return image.tobytes()
+
+    images = over_keys(lambda key, image: cutout(key, image, size))
+    assert {image.tobytes() for image in images} == {expected(row, column) for row in range(5) for column in range(4)}
+    largest = np.max((images[..., 0] == 0).sum((1, 2)))
+    assert largest == min(size, 5) * min(size, 4)
+
+
+@pytest.mark.parametrize(
+    "transform", [functools.partial(random_crop, padding=1), random_flip, functools.partial(cutout, size=2)]
+)
+@pytest.mark.parametrize("dtype", [jnp.uint8, jnp.bfloat16])
+def test_transforms_keep_the_dtype(transform, dtype):
+    assert transform(jax.random.key(0), IMAGE.astype(dtype)).dtype == dtype
+
+
+def test_mixup_is_one_convex_combination_of_rows_for_inputs_and_labels():
+    x = jax.random.normal(jax.random.key(1), (6, 3, 2))
+    y = jnp.eye(6)  # row i is label i, so the mixed labels tell which rows were mixed, and how
+    partners_of_row_0 = set()
+    for key in KEYS[:20]:
+        mixed_x, mixed_y = jax.jit(mixup)(key, x, y, 0.7)
+        np.testing.assert_allclose(mixed_y.sum(1), 1, rtol=1e-6)
+        assert mixed_y.min() >= 0
+        np.testing.assert_allclose(mixed_x, np.einsum("ij,jab->iab", mixed_y, x), atol=1e-6)
+        partners_of_row_0 |= set(np.flatnonzero(mixed_y[0]).tolist())
+        weights = np.diag(mixed_y)[np.diag(mixed_y) < 1 - 1e-6]
+        np.testing.assert_allclose(weights, np.broadcast_to(weights[:1], weights.shape), atol=1e-6)
+    assert partners_of_row_0 == set(range(6))
+
+
+def test_mixup_weight_has_the_moments_of_a_beta_distribution():
+    alpha = 2.0
+    x = jnp.array([[0.0], [1.0]])
+    mixed = jax.vmap(lambda key: mixup(key, x, x, alpha)[0][0, 0])(jax.random.split(jax.random.key(3), 4000))
+    weight = np.asarray(mixed)[np.asarray(mixed) > 0]  # 0 where the permutation is the identity
+    np.testing.assert_allclose([weight.mean(), weight.var()], [0.5, 1 / (4 * (2 * alpha + 1))], rtol=0.1)
+
+
+def probe_task():
+    """A task whose loss hands back what it was given."""
+
+    def loss(variables, batch, key, hypers):
+        return jnp.zeros(()), (variables, {"x": batch["x"], "y": batch["y"], "key": key})
+
+    return Task(lambda key: {}, loss, lambda variables, batch: {"x": batch["x"]})
+
+
+def metrics_of(task, batch, key):
+    return jax.jit(task.loss)({}, batch, key, ())[1][1]
+
+
+def test_augment_changes_images_of_the_loss_only():
+    batch = {"x": jnp.broadcast_to(IMAGE, (16, 5, 4, 2)), "y": jnp.arange(16)}
+    task = augment(probe_task(), functools.partial(random_crop, padding=2), random_flip)
+    seen = metrics_of(task, batch, jax.random.key(1))
+    assert len({np.asarray(image).tobytes() for image in seen["x"]}) > 8  # each row draws its own
+    np.testing.assert_array_equal(seen["y"], batch["y"])
+    np.testing.assert_array_equal(task.evaluate({}, batch)["x"], batch["x"])
+    np.testing.assert_array_equal(metrics_of(task, batch, jax.random.key(1))["x"], seen["x"])
+    assert (metrics_of(task, batch, jax.random.key(2))["x"] != seen["x"]).any()
+
+
+def test_augment_applies_transforms_in_order_with_a_key_for_each():
+    def add_noise(key, image):
+        return image + jax.random.uniform(key, ())
+
+    batch = {"x": jnp.ones((3, 2, 2, 1)), "y": jnp.zeros(3)}
+    key = jax.random.key(5)
+    noise = metrics_of(augment(probe_task(), add_noise), batch, key)["x"] - 1
+    noise_then_zero = metrics_of(augment(probe_task(), add_noise, lambda key, image: 0 * image), batch, key)["x"]
+    zero_then_noise = metrics_of(augment(probe_task(), lambda key, image: 0 * image, add_noise), batch, key)["x"]
+    assert not noise_then_zero.any()
+    assert (np.abs(zero_then_noise - noise) > 1e-4).all()
+
+
+def test_the_wrapped_task_gets_a_key_of_its_own():
+    key = jax.random.key(5)
+    inner = metrics_of(augment(probe_task(), lambda key, image: image), {"x": IMAGE[None], "y": jnp.zeros(1)}, key)[
+        "key"
+    ]
+    assert inner != key
+    assert inner != jax.random.split(jax.random.fold_in(key, 0), 1)[0]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda key: random_crop(key, IMAGE, -1), "padding must be at least 0, got -1"),
+        (
+            lambda key: random_crop(key, IMAGE[None], 1),
+            r"image must be one image, \[H, W, C\], got shape \[1, 5, 4, 2\]",
+        ),
+        (lambda key: random_flip(key, IMAGE[0]), r"got shape \[4, 2\]"),
+        (lambda key: cutout(key, IMAGE, 0), "size must be at least 1, got 0"),
+        (lambda key: mixup(key, IMAGE, jnp.zeros(5), 1.0), r"y_onehot must have shape \[5, C\], got \[5\]"),
+        (lambda key: mixup(key, IMAGE, jnp.zeros((4, 2)), 1.0), r"y_onehot must have shape \[5, C\], got \[4, 2\]"),
+        (
+            lambda key: mixup(key, IMAGE, jnp.zeros((5, 2), int), 1.0),
+            "y_onehot must be floating point to be mixed, got int",
+        ),
+        (lambda key: augment(probe_task()), "transforms must be at least one function"),
+    ],
+)
+def test_wrong_arguments_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(jax.random.key(0))

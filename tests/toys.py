@@ -1,4 +1,4 @@
-"""A task simple enough to be done by hand: least squares on the rows whose mask is 1, with numpy to check it."""
+"""Tasks that are small: least squares, simple enough to be done by hand in numpy, and a convolutional network."""
 
 from typing import NamedTuple
 
@@ -8,6 +8,11 @@ import numpy as np
 import optax
 
 from mlr_jax.core.types import Task
+from mlr_jax.nn.cnn import CNN
+from mlr_jax.supervised.classification import classification
+
+small_cnn = classification(CNN((4,), 4, hidden=8), (8, 8, 1))
+"""The smallest network that has convolutions, pooling and batch normalisation, for the images of `learners.py`."""
 
 
 class Hypers(NamedTuple):

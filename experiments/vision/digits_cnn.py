@@ -7,7 +7,7 @@
 
 from dataclasses import dataclass
 
-from mlr_jax.data.augment import random_crop
+from mlr_jax.data.augment import random_affine
 from mlr_jax.experiment.image_classifier import ImageSettings, image_classifier
 from mlr_jax.experiment.main import main
 from mlr_jax.experiment.run import Experiment
@@ -18,15 +18,16 @@ from mlr_jax.nn.cnn import CNN
 class Config(ImageSettings):
     """Digits CNN."""
 
-    steps: int = 600
+    steps: int = 1000
+    batch_size: int = 64
     widths: tuple[int, ...] = (32, 64)
     """Channels of each stage."""
     hidden: int = 128
     """Width of the dense layer."""
     dropout: float = 0.3
     """The part of the dense layer's outputs that is dropped."""
-    padding: int = 0
-    """Images are shifted at random by up to so many pixels."""
+    distortion: float = 1.0
+    """How much images are turned, stretched, slanted and moved at random."""
 
 
 TINY = {"steps": 20, "seeds": 2, "widths": (4, 8), "hidden": 16, "chunk": 10, "eval_every": 10, "batch_size": 32}
@@ -38,10 +39,11 @@ def build(config: Config) -> Experiment:
     def model(classes: int) -> CNN:
         return CNN(config.widths, classes, hidden=config.hidden, dropout=config.dropout)
 
-    def shift(key, image):
-        return random_crop(key, image, config.padding)
+    def distort(key, image):
+        part = config.distortion
+        return random_affine(key, image, rotation=10 * part, scale=0.1 * part, shear=10 * part, shift=0.5 * part)
 
-    return image_classifier(config, model, (shift,) if config.padding else ())
+    return image_classifier(config, model, (distort,) if config.distortion else ())
 
 
 if __name__ == "__main__":

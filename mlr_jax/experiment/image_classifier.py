@@ -49,14 +49,23 @@ def image_classifier(
 ) -> Experiment:
     """An experiment that trains `model_for(number of classes)` on images which `transforms` vary at random.
 
-    Raises ValueError or FileNotFoundError for data that is not there or not sound.
+    Raises ValueError for data that is not there or not sound, and for settings that do not fit it.
     """
-    dataset = load_images(config.data)
+    if not 0 <= config.validation < 1:
+        raise ValueError(f"--validation: got {config.validation}, must be at least 0 and less than 1")
+    try:
+        dataset = load_images(config.data)
+    except (ValueError, OSError, ImportError) as error:
+        raise ValueError(f"--data: {error}") from error
     classes = len(dataset.class_names)
     for split, arrays in (("train", dataset.train), ("test", dataset.test)):
         check_arrays(arrays, num_classes=classes, name=f"--data {config.data} ({split})")
     train, validation = hold_out(dataset, config.validation, seed=0) if config.validation else (dataset.train, None)
     check_batch_size(config.batch_size, train["y"].shape[0])
+    devices = 1 if config.parallel == "members" else config.devices
+    if config.batch_size % devices:
+        raise ValueError(f"--batch-size: got {config.batch_size}, must be a multiple of the {devices} devices")
+    evaluation_rows = math.ceil(EVALUATION_ROWS / devices) * devices
     model = model_for(classes)
     task = classification(model, train["x"].shape[1:])
     if transforms:
@@ -68,15 +77,15 @@ def image_classifier(
         learner=on_device(learner, config.batch_size),
         source=Resident(jax.tree.map(jnp.asarray, dict(train))),
         hypers=hypers,
-        evaluations={split: _batches(arrays) for split, arrays in splits.items()},
+        evaluations={split: _batches(arrays, evaluation_rows) for split, arrays in splits.items()},
         items_per_step=config.batch_size,
         unit="images",
         figures=lambda state: _figures(model, state, dataset.test, dataset.class_names),
     )
 
 
-def _batches(arrays: Arrays):
-    return lambda: evaluation_batches(arrays, EVALUATION_ROWS)
+def _batches(arrays: Arrays, rows: int):
+    return lambda: evaluation_batches(arrays, rows)
 
 
 def _figures(model: nn.Module, state, test: Arrays, class_names: tuple[str, ...]):

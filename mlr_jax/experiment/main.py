@@ -17,6 +17,7 @@ from mlr_jax.experiment.run import Experiment, plan, run
 from mlr_jax.experiment.settings import Settings
 from mlr_jax.terminal import fail, say
 from mlr_jax.train import hooks
+from mlr_jax.train.checkpoint import CheckpointError
 
 
 def main(
@@ -39,7 +40,7 @@ def main(
     command = shlex.join(["python", f"experiments/{name}.py", *arguments])
     try:
         planned = plan(name, command, settings, build)
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, OSError, ImportError) as error:
         fail(str(error))
     say(f"{name}: {len(planned.members)} members, {settings.steps} steps, into {_short(planned.directory)}")
     try:
@@ -47,6 +48,8 @@ def main(
     except hooks.Preempted as preempted:
         say(f"{preempted}; go on with: {_resuming(planned.command, planned.directory)}")
         sys.exit(128 + preempted.signal_number)
+    except CheckpointError as error:
+        fail(str(error), code=1)
     except hooks.NonFinite as error:
         fail(f"{error} (the newest good checkpoint is in {_short(planned.directory / 'checkpoints')})", code=1)
     _print_summary(summary, planned.directory)

@@ -111,7 +111,14 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
     Raises `hooks.Preempted` when a signal has ended the run in order, `hooks.NonFinite` when every member diverged.
     """
     settings, experiment, directory = planned.settings, planned.experiment, planned.directory
+    finished = run_dir.summary(directory)
+    if finished is not None:
+        say("this run has finished already: nothing to do")
+        page.write(directory)
+        return finished
+    began = time.perf_counter()
     directory.mkdir(parents=True, exist_ok=True)
+    run_dir.write_json(directory / run_dir.CONFIG, _config(planned))  # first: without it a killed run is no run
     with ExitStack() as stack:
         checkpoints = Checkpoints(directory / "checkpoints", warn=say)
         best = Checkpoints(directory / "best", keep=1, warn=say)
@@ -123,13 +130,13 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
         history = run_dir.history(directory, start)
         if settings.resume:
             say(f"resuming from step {start} of {settings.steps}" if start else "nothing to resume from: starting anew")
-        run_dir.write_json(directory / run_dir.CONFIG, _config(planned))
-        write = _writer(planned, history, start, stack)
+        write = _writer(planned, history, start, began, stack)
         evaluations, evaluate_s = _evaluations(planned, state)
         watching = _hooks(planned, checkpoints, best, evaluations, write, history, start, stack, say)
         state, timing = fit(
             planned.learner, state, experiment.source,
-            num_steps=settings.steps, chunk=settings.chunk, start=start, hooks=watching,
+            num_steps=start if _was_stopped(settings, history) else settings.steps,
+            chunk=settings.chunk, start=start, hooks=watching,
         )  # fmt: skip
         checkpoints.save(start + timing.steps, state)
         timing = timing._replace(compile_s=timing.compile_s + init_s + evaluate_s)
@@ -155,10 +162,17 @@ def _evaluations(planned: Plan, state: State) -> tuple[dict[str, Callable[[State
     return functions, seconds
 
 
-def _writer(planned: Plan, history: Sequence[Mapping[str, Any]], start: int, stack: ExitStack) -> hooks.Write:
+def _was_stopped(settings: Settings, history: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a run that is being resumed had already been ended by `--patience`."""
+    return 0 < settings.patience <= hooks.Improvement("val_loss").replay(history).stale_for
+
+
+def _writer(
+    planned: Plan, history: Sequence[Mapping[str, Any]], start: int, began: float, stack: ExitStack
+) -> hooks.Write:
     """Appends records to the file, and to TensorBoard where asked; the clock goes on where a resumed run left it."""
     path = planned.directory / run_dir.RECORDS
-    began = time.perf_counter() - (history[-1]["wall_s"] if history else 0.0)
+    began -= history[-1]["wall_s"] if history else 0.0
     board = None
     if planned.settings.tensorboard:
         from tensorboardX import SummaryWriter

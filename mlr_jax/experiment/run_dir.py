@@ -1,6 +1,7 @@
 """The folder of a run: made new, or found again, and never taken from another run."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,16 @@ def choose(name: str, out: Path | None) -> Path:
 
 def check(directory: Path, name: str, config: Mapping[str, Any], resume: bool) -> None:
     """Raises ValueError where writing to the folder would touch anything but this very run."""
-    if directory.exists() and not directory.is_dir():
-        raise ValueError(f"--out: got {directory}, which is a file; a folder is needed")
+    nearest = next(path for path in (directory, *directory.parents) if path.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"--out: got {directory}, but {nearest} is a file; a folder is needed")
+    if not os.access(nearest, os.W_OK):
+        raise ValueError(f"--out: got {directory}, but {nearest} may not be written to; allowed is a folder that may")
     if not directory.exists() or not any(directory.iterdir()):
         return
-    if not (directory / CONFIG).is_file():
+    there = _read_json(directory / CONFIG)
+    if not isinstance(there, dict) or not isinstance(there.get("config"), dict):
         raise ValueError(f"--out: got {directory}, which holds files that are no run; allowed is a new or empty folder")
-    there = json.loads((directory / CONFIG).read_text())
     if there.get("experiment") != name:
         raise ValueError(f"--out: got {directory}, which holds a run of {there.get('experiment')}, not of {name}")
     if not resume:
@@ -47,6 +51,19 @@ def check(directory: Path, name: str, config: Mapping[str, Any], resume: bool) -
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write the whole file or nothing."""
     atomic.write(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def summary(directory: Path) -> dict[str, Any] | None:
+    """The summary of a run that has finished; None where it has not."""
+    return _read_json(directory / SUMMARY)
+
+
+def _read_json(path: Path) -> Any:
+    """What the file holds; None where it is not there or is not JSON."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def history(directory: Path, step: int) -> list[dict[str, Any]]:

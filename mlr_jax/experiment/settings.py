@@ -85,6 +85,8 @@ def check(settings: Settings) -> None:
         value = getattr(settings, name)
         if value < least:
             raise ValueError(f"--{name.replace('_', '-')}: got {value}, must be at least {least}")
+    if settings.seed + settings.seeds > 2**31:
+        raise ValueError(f"--seed: got {settings.seed}, must be at most {2**31 - settings.seeds}")
     if settings.resume and settings.out is None:
         raise ValueError("--resume: got no --out, which names the folder of the run to go on with")
     platform, there = jax.default_backend(), jax.device_count()
@@ -142,8 +144,8 @@ def _number(text: str, value: str) -> float:
         number = float(value)
     except ValueError:
         number = math.nan
-    if math.isnan(number):
-        raise ValueError(f"--sweep: got {text!r}, {value!r} is not a number")
+    if not math.isfinite(number):
+        raise ValueError(f"--sweep: got {text!r}, {value!r} is not a finite number")
     return number
 
 

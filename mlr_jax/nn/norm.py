@@ -27,10 +27,11 @@ class BatchNorm(nn.Module):
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, channels)
         running_var = self.variable("batch_stats", "var", jnp.ones, channels)
         if train:
-            mean, var = _moments(x.astype(jnp.float32), mask)
+            mean, var, num_rows = _moments(x.astype(jnp.float32), mask)
             if not self.is_initializing():
+                momentum = jnp.where(num_rows > 0, self.momentum, 1.0)  # padding alone has no moments
                 for running, value in ((running_mean, mean), (running_var, var)):
-                    running.value = self.momentum * running.value + (1.0 - self.momentum) * value
+                    running.value = momentum * running.value + (1.0 - momentum) * value
         else:
             mean, var = running_mean.value, running_var.value
         gain = scale.astype(jnp.float32) * jax.lax.rsqrt(var + self.epsilon)
@@ -39,13 +40,14 @@ class BatchNorm(nn.Module):
         return (x * jnp.expand_dims(gain, axes) + jnp.expand_dims(shift, axes)).astype(x.dtype)
 
 
-def _moments(x: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-    """Mean and variance per channel, [C] each, over the real rows of all devices."""
+def _moments(x: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Mean and variance per channel, [C] each, over the real rows of all devices, and the number of these rows, []."""
     axes = tuple(range(x.ndim - 1))
     weights = jnp.ones(x.shape[:1]) if mask is None else mask.astype(jnp.float32)
     weights = weights.reshape(-1, *(1 for _ in x.shape[1:]))
     values_per_row = x[0].size // x.shape[-1]
-    count = jnp.maximum(data_sum(jnp.sum(weights)) * values_per_row, 1.0)
+    num_rows = data_sum(jnp.sum(weights))
+    count = jnp.maximum(num_rows * values_per_row, 1.0)
     mean = data_sum(jnp.sum(x * weights, axes)) / count
     deviations = (x - jnp.expand_dims(mean, axes)) * weights
-    return mean, data_sum(jnp.sum(jnp.square(deviations), axes)) / count
+    return mean, data_sum(jnp.sum(jnp.square(deviations), axes)) / count, num_rows

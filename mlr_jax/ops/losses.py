@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 
 def cross_entropy(logits: jax.Array, label: jax.Array, smoothing: jax.Array | float = 0.0) -> jax.Array:
@@ -11,7 +12,8 @@ def cross_entropy(logits: jax.Array, label: jax.Array, smoothing: jax.Array | fl
     (Label smoothing: Szegedy et al., 2016.)
     """
     logits = logits.astype(jnp.float32)
-    log_normalizer = jax.nn.logsumexp(logits)
+    logits = logits - lax.stop_gradient(jnp.max(logits))  # first, or the differences below lose the digits of the offset
+    log_normalizer = jnp.log(jnp.sum(jnp.exp(logits)))
     nll = log_normalizer - logits[label]
     uniform = log_normalizer - jnp.mean(logits)
     return (1.0 - smoothing) * nll + smoothing * uniform

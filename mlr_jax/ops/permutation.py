@@ -18,6 +18,8 @@ def permute(key: jax.Array, epoch: jax.Array, index: jax.Array, size: int) -> ja
     """
     if not 1 <= size < 2**31:
         raise ValueError(f"size: got {size}, allowed are 1 to {2**31 - 1}")
+    if size == 1:  # its arithmetic modulo 1 is more than the compiler can simplify
+        return jnp.zeros(jnp.broadcast_shapes(epoch.shape, index.shape), jnp.int32)
     words = jax.random.key_data(key).astype(jnp.uint32)
     salt = _mix(words[..., -2] ^ _mix(words[..., -1] ^ _mix(epoch.astype(jnp.uint32))))
     x = index.astype(jnp.uint32)

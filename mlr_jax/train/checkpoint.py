@@ -22,6 +22,10 @@ from mlr_jax.core.types import State
 Warn = Callable[[str], None]
 
 
+class CheckpointError(ValueError):
+    """No checkpoint can be resumed from, though some are there."""
+
+
 class Checkpoints:
     """The checkpoints of one run, one for each saved step, in one folder.
 
@@ -33,7 +37,7 @@ class Checkpoints:
         """Keep the newest `keep` checkpoints in `folder`; `warn` is told of damage in one line."""
         self.folder = folder.resolve()
         self._warn = warn
-        logging.getLogger("absl").setLevel(logging.ERROR)
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # what Orbax logs as an error it also raises
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, cleanup_tmp_directories=True)
         self._manager = ocp.CheckpointManager(self.folder, options=options)
 
@@ -43,7 +47,7 @@ class Checkpoints:
             return
         arrays = _named_arrays(state)
         table = {name: _describe(array) for name, array in arrays.items()}
-        items = ocp.args.Composite(state=ocp.args.StandardSave(arrays), table=ocp.args.JsonSave(_sealed(table)))
+        items = ocp.args.Composite(state=ocp.args.StandardSave(_stored(arrays)), table=ocp.args.JsonSave(_sealed(table)))
         self._manager.save(step, args=items)
 
     def steps(self) -> list[int]:
@@ -64,8 +68,8 @@ class Checkpoints:
         `template` is a state of the same structure, whose dtypes, shapes and placement on devices the result has.
         A damaged checkpoint is announced, set aside under `damaged-STEP`, and the one before is taken.
 
-        Raises ValueError where a sound checkpoint belongs to another model (naming what differs), and where
-        checkpoints are there and every one is damaged.
+        Raises CheckpointError, a ValueError, where a sound checkpoint belongs to another model (naming what differs),
+        and where checkpoints are there and every one is damaged.
         """
         damaged: list[int] = []
         for step in reversed(self.steps()):
@@ -79,7 +83,8 @@ class Checkpoints:
                 self._set_aside(bad)
             return step, _rebuild(template, arrays)
         if damaged:
-            raise ValueError(f"checkpoints in {self.folder}: all {len(damaged)} are damaged, none can be resumed from")
+            count = len(damaged)
+            raise CheckpointError(f"checkpoints in {self.folder}: all {count} are damaged, none can be resumed from")
         return None
 
     def _load(self, step: int, template: State) -> dict[str, np.ndarray]:
@@ -87,7 +92,7 @@ class Checkpoints:
         table = self._read(step, table=ocp.args.JsonRestore())["table"]
         _check_seal(table)
         _check_same_model(table["leaves"], expected, self.folder / str(step))
-        arrays = self._read(step, state=ocp.args.StandardRestore(expected))["state"]
+        arrays = {**expected, **self._read(step, state=ocp.args.StandardRestore(_stored(expected)))["state"]}
         for name, array in arrays.items():
             if _describe(array) != table["leaves"][name]:
                 raise _Damaged(f"{name} has changed on the disk")
@@ -117,9 +122,16 @@ def _named_arrays(state: State) -> dict[str, np.ndarray]:
     named: dict[str, np.ndarray] = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(state)[0]:
         words = jax.random.key_data(leaf) if _is_key(leaf) else leaf
+        if _name(path) in named:
+            raise ValueError(f"checkpoint: two arrays of the state have the path {_name(path)}; rename one")
         # A view would be overwritten when the next chunk donates the state.
         named[_name(path)] = np.array(words, copy=True)
     return named
+
+
+def _stored(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays that Orbax is given: it refuses those without elements, and the table says all there is to them."""
+    return {name: array for name, array in arrays.items() if array.size}
 
 
 def _rebuild(template: State, arrays: dict[str, np.ndarray]) -> State:
@@ -163,11 +175,12 @@ def _check_seal(table: Any) -> None:
 def _check_same_model(leaves: dict[str, Any], expected: dict[str, np.ndarray], where: Path) -> None:
     for name in sorted(leaves.keys() ^ expected.keys()):
         side = "is missing in" if name in expected else "is not expected but stands in"
-        raise ValueError(f"checkpoint {where}: array {name} {side} it; it belongs to another model")
+        raise CheckpointError(f"checkpoint {where}: array {name} {side} it; it belongs to another model")
     for name, array in expected.items():
-        got, wanted = leaves[name], (str(array.dtype), list(array.shape))
-        if (got["dtype"], got["shape"]) != wanted:
-            raise ValueError(f"checkpoint {where}: {name} is {got['dtype']}{got['shape']}, wanted {wanted[0]}{wanted[1]}")
+        there, wanted = leaves[name], (str(array.dtype), list(array.shape))
+        if (there["dtype"], there["shape"]) != wanted:
+            got = f"{there['dtype']}{there['shape']}"
+            raise CheckpointError(f"checkpoint {where}: {name} is {got}, wanted {wanted[0]}{wanted[1]}")
 
 
 def digests(state: State) -> dict[str, str]:

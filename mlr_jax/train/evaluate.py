@@ -14,13 +14,14 @@ def evaluate(evaluate_batch: Callable[[State, Batch], Metrics], state: State, ba
     evaluate_batch: a (compiled) `Learner.evaluate`, whose metrics are [B] or [M, B]. Values of single rows are gathered
     and averaged once, in 64 bits: a mean of batch means would weigh the rows of a short last batch more.
 
-    Raises ValueError where there is no row.
+    Raises ValueError where there is no real row.
     """
     columns: dict[str, list[np.ndarray]] = {}
     for batch in batches:
         real = np.asarray(batch["mask"]) > 0
         for name, values in jax.device_get(evaluate_batch(state, batch)).items():
             columns.setdefault(name, []).append(values[..., real])
-    if not columns:
-        raise ValueError("evaluate: got no batches, at least one row is needed")
-    return {name: np.concatenate(parts, axis=-1).mean(axis=-1, dtype=np.float64) for name, parts in columns.items()}
+    rows = {name: np.concatenate(parts, axis=-1) for name, parts in columns.items()}
+    if not rows or any(values.shape[-1] == 0 for values in rows.values()):
+        raise ValueError("evaluate: got no row whose mask is 1, at least one is needed")
+    return {name: values.mean(axis=-1, dtype=np.float64) for name, values in rows.items()}

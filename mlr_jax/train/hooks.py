@@ -60,22 +60,28 @@ def evaluate_splits(
 
 
 class Improvement:
-    """Whether a metric's mean over the members is the best so far, and when it last was."""
+    """Whether a metric's mean over the members is the best so far, and when it last was.
+
+    Members whose value is not finite have no say: one that has diverged would hide the progress of all others.
+    """
 
     def __init__(self, metric: str, mode: Literal["min", "max"] = "min"):
         """Follow `metric`; the best is the least or the greatest."""
         self.metric, self.sign = metric, 1.0 if mode == "min" else -1.0
-        self.best, self.step = math.inf, 0
+        self.best, self.step, self.stale_for = math.inf, 0, 0
 
     def __call__(self, step: int, metrics: Mapping[str, Any]) -> bool:
         """Take in new values; True where they are better than all before. Values not there change nothing."""
         if self.metric not in metrics:
             return False
-        value = self.sign * float(np.mean(metrics[self.metric]))
-        if not value < self.best:
-            return False
-        self.best, self.step = value, step
-        return True
+        values = np.asarray(metrics[self.metric], np.float64)
+        finite = values[np.isfinite(values)]
+        value = self.sign * float(finite.mean()) if finite.size else math.inf
+        improved = value < self.best
+        if improved:
+            self.best, self.step = value, step
+        self.stale_for = step - self.step
+        return improved
 
     def replay(self, history: Iterable[Mapping[str, Any]]) -> "Improvement":
         """Take in the records of a run that is being resumed."""
@@ -89,18 +95,23 @@ def early_stopping(improvement: Improvement, patience: int) -> Hook:
 
     def hook(step: int, state: State, metrics: Metrics) -> None:
         improvement(step, metrics)
-        if step - improvement.step >= patience:
+        if improvement.stale_for >= patience:
             raise Stop(f"{improvement.metric} has not improved since step {improvement.step}")
 
     return hook
 
 
 def keep_best(checkpoints: Checkpoints, improvement: Improvement) -> Hook:
-    """Saves the state whenever the metric improves; give it to `evaluate_splits`."""
+    """Saves the state whenever the metric improves; give it to `evaluate_splits`.
+
+    It waits for the disk: the run's own checkpoint of this step must not be there before the best state is, or a run
+    killed between the two would remember a best state that it does not have.
+    """
 
     def hook(step: int, state: State, metrics: Metrics) -> None:
         if improvement(step, metrics):
             checkpoints.save(step, state)
+            checkpoints.wait()
 
     return hook
 
@@ -122,18 +133,18 @@ def nan_guard(warn: Callable[[str], None] = print) -> Hook:
     lost: set[int] = set()
 
     def hook(step: int, state: State, metrics: Metrics) -> None:
-        finite, culprit = None, ""
+        culprits: dict[int, str] = {}
+        members = 0
         for name, values in metrics.items():
-            is_finite = np.isfinite(np.asarray(values)).all(axis=0)
-            finite = is_finite if finite is None else finite & is_finite
-            culprit = culprit or ("" if np.all(is_finite) else name)
-        if finite is None or np.all(finite):
-            return
-        if not np.any(finite):
-            raise NonFinite(f"{culprit} is not finite by step {step}: the run has diverged")
-        for member in sorted(set(np.flatnonzero(~np.atleast_1d(finite)).tolist()) - lost):
+            finite = np.atleast_1d(np.isfinite(np.asarray(values, np.float64)).all(axis=0))
+            members = finite.size
+            for member in np.flatnonzero(~finite).tolist():
+                culprits.setdefault(member, name)
+        if culprits and len(culprits) == members:
+            raise NonFinite(f"{culprits[0]} is not finite by step {step}: the run has diverged")
+        for member in sorted(culprits.keys() - lost):
             lost.add(member)
-            warn(f"member {member}: {culprit} is not finite by step {step}; the other members go on")
+            warn(f"member {member}: {culprits[member]} is not finite by step {step}; the other members go on")
 
     return hook
 

@@ -14,9 +14,10 @@ learner = gradient_learner(least_squares, descent)
 def test_the_average_follows_its_recurrence_and_training_does_not_see_it():
     averaged, batch = ema(learner, 0.75), rows(8)
     state = averaged.init(jax.random.key(0), Hypers(0.1))
+    step = jax.jit(averaged.step)
     average = np.array(state.inner.params["w"])
     for w in descent_by_hand(average, [batch] * 5, 0.1):
-        state, _ = averaged.step(state, batch)
+        state, _ = step(state, batch)
         average = 0.75 * average + 0.25 * w
         np.testing.assert_allclose(state.inner.params["w"], w, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(state.average["w"], average, rtol=1e-4, atol=1e-6)

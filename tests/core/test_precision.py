@@ -1,8 +1,12 @@
+from functools import partial
+
 import jax
+import jax.extend
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from learners import SgdHypers, cnn_task, image_batch, mlp_task
+from learners import SgdHypers, image_batch, mlp_task
+from toys import small_cnn
 
 from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.hypers import as_arrays
@@ -10,7 +14,7 @@ from mlr_jax.core.optimizers import adamw, sgd
 from mlr_jax.core.precision import mixed_precision
 from mlr_jax.core.types import Task
 
-TASKS = {"mlp": mlp_task, "cnn": cnn_task}
+TASKS = {"mlp": mlp_task, "cnn": small_cnn}
 each_task = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 each_dtype = pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
 
@@ -20,7 +24,7 @@ def products(jaxpr):
     for equation in jaxpr.eqns:
         if equation.primitive.name in ("dot_general", "conv_general_dilated"):
             yield {str(operand.aval.dtype) for operand in equation.invars}
-        for inner in jax.core.jaxprs_in_params(equation.params):
+        for inner in jax.extend.core.jaxprs_in_params(equation.params):
             yield from products(inner)
 
 
@@ -35,7 +39,7 @@ def loss_and_gradient(task, variables, batch):
 @each_dtype
 @each_task
 def test_every_product_forward_and_backward_is_in_sixteen_bits(task, dtype):
-    variables = task.init(jax.random.key(0))
+    variables = jax.eval_shape(task.init, jax.random.key(0))
     for version, name in ((task, "float32"), (mixed_precision(task, dtype), jnp.dtype(dtype).name)):
         trace = jax.make_jaxpr(lambda variables, t=version: loss_and_gradient(t, variables, image_batch(0)))(variables)
         kinds = list(products(trace.jaxpr))
@@ -61,14 +65,14 @@ def test_what_is_kept_and_what_is_reported_is_float32(task, dtype, optimizer):
 
 @each_task
 def test_loss_and_gradient_are_near_those_in_float32(task):
-    variables, batch = task.init(jax.random.key(0)), image_batch(0)
-    loss, gradients = loss_and_gradient(task, variables, batch)
-    half_loss, half_gradients = loss_and_gradient(mixed_precision(task), variables, batch)
+    variables, batch = jax.jit(task.init)(jax.random.key(0)), image_batch(0)
+    loss, gradients = jax.jit(partial(loss_and_gradient, task))(variables, batch)
+    half_loss, half_gradients = jax.jit(partial(loss_and_gradient, mixed_precision(task)))(variables, batch)
     np.testing.assert_allclose(half_loss, loss, rtol=2e-2)
     assert half_loss != loss
     for gradient, half in zip(jax.tree.leaves(gradients), jax.tree.leaves(half_gradients), strict=True):
         assert half.dtype == jnp.float32
-        assert jnp.linalg.norm(half - gradient) < 0.1 * jnp.linalg.norm(gradient)
+        assert jnp.linalg.norm(half - gradient) < 0.2 * jnp.linalg.norm(gradient)
 
 
 def test_floating_inputs_are_cast_but_neither_labels_nor_mask():
@@ -97,9 +101,11 @@ def test_floating_inputs_are_cast_but_neither_labels_nor_mask():
 
 def test_more_rows_than_sixteen_bits_can_count_are_all_counted():
     batch = {**image_batch(0, rows=600), "mask": np.ones(600, np.float32)}
-    variables = mlp_task.init(jax.random.key(0))
-    _, (_, metrics) = mixed_precision(mlp_task).loss(variables, batch, jax.random.key(0), SgdHypers())
-    _, (_, exact) = mlp_task.loss(variables, batch, jax.random.key(0), SgdHypers())
+    variables = jax.jit(mlp_task.init)(jax.random.key(0))
+    metrics, exact = (
+        jax.jit(task.loss)(variables, batch, jax.random.key(0), SgdHypers())[1][1]
+        for task in (mixed_precision(mlp_task), mlp_task)
+    )
     np.testing.assert_allclose(metrics["accuracy"], exact["accuracy"], atol=5e-3)
 
 

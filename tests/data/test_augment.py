@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from mlr_jax.core.types import Task
-from mlr_jax.data.augment import augment, cutout, mixup, random_crop, random_flip
+from mlr_jax.data.augment import affine, augment, cutout, mixup, random_affine, random_crop, random_flip
 
 IMAGE = jnp.arange(1, 1 + 5 * 4 * 2, dtype=jnp.float32).reshape(5, 4, 2)
 KEYS = jax.random.split(jax.random.key(0), 200)
@@ -147,3 +148,34 @@ def test_the_wrapped_task_gets_a_key_of_its_own():
 def test_wrong_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(jax.random.key(0))
+
+
+def test_affine_equals_scipy():
+    matrix, shift = np.array([[0.9, 0.2], [-0.1, 1.1]]), np.array([0.3, -0.7])
+    centre = np.array([2.0, 1.5])
+    offset = centre + shift - matrix @ centre
+    expected = [
+        scipy.ndimage.affine_transform(np.asarray(IMAGE[..., c]), matrix, offset, order=1, mode="grid-constant")
+        for c in range(2)
+    ]
+    result = affine(IMAGE, jnp.asarray(matrix), jnp.asarray(shift))
+    np.testing.assert_allclose(result, np.stack(expected, axis=-1), atol=1e-4)
+
+
+def test_affine_by_a_quarter_turn_is_a_quarter_turn():
+    square = IMAGE[:4]
+    turned = affine(square, jnp.array([[0.0, 1.0], [-1.0, 0.0]]), jnp.zeros(2))
+    assert np.allclose(turned, np.rot90(square), atol=1e-5) or np.allclose(turned, np.rot90(square, -1), atol=1e-5)
+
+
+def test_random_affine_without_bounds_changes_nothing_and_with_each_bound_something():
+    np.testing.assert_allclose(over_keys(random_affine), np.broadcast_to(IMAGE, (200, *IMAGE.shape)), atol=1e-5)
+    for bound in ({"rotation": 20.0}, {"scale": 0.3}, {"shear": 20.0}, {"shift": 1.0}):
+        changed = over_keys(functools.partial(random_affine, **bound))
+        assert (np.abs(changed - np.asarray(IMAGE)).max((1, 2, 3)) > 0.05).mean() > 0.9, bound
+
+
+@pytest.mark.parametrize("bound", [{"rotation": -1.0}, {"scale": 1.0}, {"shift": -0.1}])
+def test_random_affine_refuses_bounds_that_make_no_sense(bound):
+    with pytest.raises(ValueError, match="rotation, scale, shear, shift: got"):
+        random_affine(KEYS[0], IMAGE, **bound)

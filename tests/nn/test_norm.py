@@ -1,0 +1,102 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from mlr_jax.core.parallel import device_mesh
+from mlr_jax.nn.norm import BatchNorm
+
+rng = np.random.default_rng(0)
+X = (3 + 2 * rng.normal(size=(8, 4, 5, 3))).astype(np.float32)
+VARIABLES = {
+    "params": {"scale": jnp.array([1.0, 2.0, -0.5]), "bias": jnp.array([0.0, 1.0, 2.0])},
+    "batch_stats": {"mean": jnp.array([1.0, 2.0, 3.0]), "var": jnp.array([4.0, 0.5, 1.0])},
+}
+MASKS = {"no mask": None, "all": np.ones(8, np.float32), "some": np.array([1, 0, 1, 1, 0, 0, 1, 1], np.float32)}
+each_mask = pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+
+
+def ours(variables, x, mask=None, **settings):
+    return BatchNorm(**settings).apply(variables, x, train=True, mask=mask, mutable=["batch_stats"])
+
+
+def by_linen(variables, x, mask=None, momentum=0.9, epsilon=1e-5):
+    module = nn.BatchNorm(False, momentum=momentum, epsilon=epsilon, use_fast_variance=False)
+    mask = None if mask is None else mask.reshape(-1, *(1 for _ in x.shape[1:])) > 0
+    return module.apply(variables, x, mask=mask, mutable=["batch_stats"])
+
+
+def close(first, second, tolerance=1e-5):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance), first, second)
+
+
+@each_mask
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.5, "epsilon": 0.1}], ids=["default", "other"])
+@pytest.mark.parametrize("x", [X, X[:, 0, 0]], ids=["images", "vectors"])
+def test_training_equals_linen(x, mask, settings):
+    close(ours(VARIABLES, x, mask, **settings), by_linen(VARIABLES, x, mask, **settings))
+
+
+@each_mask
+def test_its_gradients_equal_linen(mask):
+    rows = np.ones((8, 1, 1, 1), np.float32) if mask is None else mask.reshape(8, 1, 1, 1)
+    weights = rows * rng.normal(size=X.shape).astype(np.float32)
+
+    def gradients(norm):
+        def loss(params, x):
+            return jnp.sum(weights * norm({**VARIABLES, "params": params}, x, mask)[0])
+
+        return jax.grad(loss, (0, 1))(VARIABLES["params"], X)
+
+    close(gradients(ours), gradients(by_linen), 1e-4)
+
+
+def test_evaluation_equals_linen_and_moves_nothing():
+    value = BatchNorm().apply(VARIABLES, X)
+    expected = nn.BatchNorm(True).apply(VARIABLES, X)
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
+    _, updated = BatchNorm().apply(VARIABLES, X, mutable=["batch_stats"])
+    close(updated["batch_stats"], VARIABLES["batch_stats"], 0)
+
+
+def test_it_starts_as_linen_does():
+    for train in (False, True):
+        close(BatchNorm().init(jax.random.key(0), X, train=train), nn.BatchNorm(True).init(jax.random.key(0), X), 0)
+
+
+def test_a_batch_of_padding_only_does_not_move_the_running_moments():
+    _, updated = ours(VARIABLES, X, np.zeros(8, np.float32))
+    close(updated["batch_stats"], VARIABLES["batch_stats"], 0)
+
+
+def test_moments_of_numbers_far_from_zero_are_accurate():
+    x = np.float32(1000) + rng.normal(size=(512, 2)).astype(np.float32)
+    variables = BatchNorm(momentum=0.0).init(jax.random.key(0), x)
+    _, updated = ours(variables, x, momentum=0.0)
+    np.testing.assert_allclose(updated["batch_stats"]["var"], x.astype(np.float64).var(0), rtol=1e-3)
+    np.testing.assert_allclose(updated["batch_stats"]["mean"], x.astype(np.float64).mean(0), rtol=1e-6)
+
+
+def test_sixteen_bits_come_back_and_the_moments_are_float32():
+    x = jnp.asarray(X, jnp.bfloat16)
+    value, updated = ours(VARIABLES, x)
+    assert value.dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves(updated)} == {jnp.dtype("float32")}
+    expected, moments = by_linen(VARIABLES, np.float32(x))
+    close(updated, moments)
+    np.testing.assert_allclose(np.float32(value), expected, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("mask", [None, np.array([1, 1, 0, 1, 1, 0, 0, 1], np.float32)], ids=["no mask", "mask"])
+def test_eight_devices_with_a_row_each_have_the_moments_of_the_whole_batch(mask):
+    used = np.ones(8, np.float32) if mask is None else mask
+
+    def on_each(x, mask_of_row):
+        return ours(VARIABLES, x, None if mask is None else mask_of_row)
+
+    spread = jax.shard_map(
+        on_each, mesh=device_mesh(8), in_specs=(P("data"), P("data")), out_specs=(P("data"), P()), check_vma=False
+    )
+    close(jax.jit(spread)(X, used), by_linen(VARIABLES, X, mask))

@@ -46,7 +46,8 @@ def main() -> None:
     driven = [timing.total_s - timing.compile_s for timing in timings]
     print(f"{STEPS} steps of 8 seeds in chunks of {planned.settings.chunk}, {REPEATS} repeats")
     print(f"inside compiled chunks: {', '.join(f'{share:.1%}' for share in shares)} of the driver's time")
-    print(f"driver {np.median(driven):.3f} s, bare compiled chunks {np.median(bare):.3f} s: ratio {np.median(bare) / np.median(driven):.1%}")
+    ratio = np.median(bare) / np.median(driven)
+    print(f"driver {np.median(driven):.3f} s, bare compiled chunks {np.median(bare):.3f} s: {ratio:.1%}")
 
 
 def planned_run(directory: Path):

@@ -41,7 +41,9 @@ def main() -> None:
         expected = outcome(again)
         assert expected == outcome(whole), "two uninterrupted runs differ"
         print(f"an uninterrupted run takes {length:.1f} s; {len(expected['digests'])} arrays are compared")
-        equal = sum(trial(Path(folder) / f"trial-{index}", index, length, rng) == expected for index in range(arguments.kills))
+        equal = sum(
+            trial(Path(folder) / f"trial-{index}", index, length, rng) == expected for index in range(arguments.kills)
+        )
     print(f"{equal} of {arguments.kills} resumed runs ended in the same bits")
     sys.exit(equal != arguments.kills)
 
@@ -61,7 +63,8 @@ def trial(directory: Path, index: int, length: float, rng: random.Random) -> dic
     resumed = run(directory, "--resume")
     resumed.wait(TIMEOUT_S)
     result = outcome(directory)
-    print(f"trial {index}: killed {moment}, newest checkpoint {steps[-1] if steps else 'none'}, resumed to step {result['step']}", flush=True)
+    newest = steps[-1] if steps else "none"
+    print(f"trial {index}: killed {moment}, newest checkpoint {newest}, resumed to step {result['step']}", flush=True)
     return result
 
 
@@ -80,9 +83,16 @@ def wait_for_a_save(directory: Path, process: subprocess.Popen, rng: random.Rand
 
 def run(directory: Path, *more: str) -> subprocess.Popen:
     """Start the experiment in a fresh process."""
-    command = [sys.executable, str(ROOT / "experiments" / "vision" / "digits_mlp.py"), *FLAGS, "--out", str(directory), *more]
-    log = directory.with_suffix(".log").open("a")
-    return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    command = [
+        sys.executable,
+        str(ROOT / "experiments" / "vision" / "digits_mlp.py"),
+        *FLAGS,
+        "--out",
+        str(directory),
+        *more,
+    ]
+    with directory.with_suffix(".log").open("a") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def outcome(directory: Path) -> dict:

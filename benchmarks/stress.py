@@ -12,6 +12,7 @@ import argparse
 import faulthandler
 import os
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,12 +28,15 @@ ENVIRONMENTS, HORIZON, EPOCHS, MINIBATCHES, UPDATES, WIDTH = 4, 128, 4, 4, 10, 6
 def agent(key: jax.Array) -> jax.Array:
     """A toy agent with the shape of PPO: rollouts of a pendulum-like system, shuffled minibatches, Adam."""
     model, optimizer = MLP((WIDTH, WIDTH), 2), optax.adam(3e-4)
-    params = model.init(key, jnp.zeros((1, 4)))
-    state = (params, optimizer.init(params), jax.random.normal(key, (ENVIRONMENTS, 4)), key)
+    params: Any = model.init(key, jnp.zeros((1, 4)))
+    state: Any = (params, optimizer.init(params), jax.random.normal(key, (ENVIRONMENTS, 4)), key)
+
+    def logits_of(params: Any, observations: jax.Array) -> Any:
+        return model.apply(params, observations)
 
     def act(carry, key):
         params, observations = carry
-        logits = model.apply(params, observations)
+        logits = logits_of(params, observations)
         actions = jax.random.categorical(key, logits)
         force = jnp.expand_dims(2.0 * actions - 1.0, 1)
         moved = observations + 0.02 * jnp.concatenate([observations[:, 1:], force], axis=1)
@@ -40,7 +44,7 @@ def agent(key: jax.Array) -> jax.Array:
 
     def loss(params, minibatch):
         observations, actions, rewards = minibatch
-        log_probs = jax.nn.log_softmax(model.apply(params, observations))
+        log_probs = jax.nn.log_softmax(logits_of(params, observations))
         return -jnp.mean(jnp.take_along_axis(log_probs, actions[:, None], axis=1)[:, 0] * rewards)
 
     def learn(carry, minibatch):
@@ -59,11 +63,12 @@ def agent(key: jax.Array) -> jax.Array:
             batches = jax.tree.map(lambda leaf: leaf[order].reshape(MINIBATCHES, -1, *leaf.shape[1:]), flat)
             return lax.scan(learn, carry, batches)
 
-        (params, opt_state), _ = lax.scan(epoch, (params, opt_state), jax.random.split(shuffle_key, EPOCHS))
+        learned: Any = (params, opt_state)
+        (params, opt_state), _ = lax.scan(epoch, learned, jax.random.split(shuffle_key, EPOCHS))
         return (params, opt_state, observations, key), None
 
-    (params, *_), _ = lax.scan(update, state, None, length=UPDATES)
-    return optax.tree.norm(params)
+    last, _ = lax.scan(update, state, None, length=UPDATES)
+    return optax.tree.norm(last[0])
 
 
 def main() -> None:

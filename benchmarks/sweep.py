@@ -11,6 +11,7 @@ import math
 import runpy
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -62,13 +63,19 @@ def main() -> None:
 
     swept, solo = alternate(sweep_once, one_after_another)
     fits = seconds(one_fit_after_another)
-    print(f"{len(rows)} members x {STEPS} steps on {jax.devices()[0].platform}, medians of {REPEATS} alternating repeats")
+    device = jax.devices()[0].platform
+    print(f"{len(rows)} members x {STEPS} steps on {device}, medians of {REPEATS} alternating repeats")
     for name, value in (("one program", swept), ("one after another", solo), ("one fit after another", fits)):
-        print(f"{name:24} {value:8.3f} s {steps / value:12,.0f} member steps/s  {value / swept:6.2f} x the sweep's time")
+        print(f"{name:22} {value:8.3f} s {steps / value:10,.0f} member steps/s {value / swept:6.2f} x the sweep's time")
     other = hypers._replace(learning_rate=hypers.learning_rate * math.pi)
-    before = (init._cache_size(), run._cache_size())
+    before = programs(init, run)
     jax.block_until_ready(run(init(member_keys, other), data))
-    print(f"programs compiled for the sweep: {before}; after another set of rates: {init._cache_size(), run._cache_size()}")
+    print(f"programs of the sweep (init, step): {before}; after another set of rates: {programs(init, run)}")
+
+
+def programs(*functions: Any) -> list[int]:
+    """How many programs each jitted function has compiled."""
+    return [function._cache_size() for function in functions]
 
 
 def seconds(function) -> float:
@@ -82,7 +89,8 @@ def alternate(first, second) -> tuple[float, float]:
     """Medians of both, called in turn, after one call each that is not counted."""
     first(), second()
     times = [(seconds(first), seconds(second)) for _ in range(REPEATS)]
-    return tuple(float(np.median(column)) for column in zip(*times, strict=True))
+    first_s, second_s = np.median(times, axis=0).tolist()
+    return first_s, second_s
 
 
 if __name__ == "__main__":

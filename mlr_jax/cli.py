@@ -1,9 +1,9 @@
 """`mlr`: list the experiments, run one, write its report again, compare runs.
 
-    mlr list
-    mlr run vision/digits_cnn --tiny
-    mlr report runs/vision/digits_cnn/001
-    mlr compare runs/vision/digits_cnn/001 runs/vision/digits_mlp/001
+mlr list
+mlr run vision/digits_cnn --tiny
+mlr report runs/vision/digits_cnn/001
+mlr compare runs/vision/digits_cnn/001 runs/vision/digits_mlp/001
 """
 
 import ast
@@ -47,9 +47,9 @@ def run(words: list[str]) -> None:
         fail("mlr run: got no name; `mlr list` shows all")
     found, name = experiments(), words[0]
     if name not in found:
-        near = difflib.get_close_matches(name, [*found, *(key.split("/")[1] for key in found)], cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else "`mlr list` shows all"
         same = [key for key in found if key.split("/")[1] == name]
+        near = same or difflib.get_close_matches(name, [*found, *(key.split("/")[1] for key in found)], cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else "`mlr list` shows all"
         if len(same) != 1:
             fail(f"mlr run: got {name!r}, which is no experiment; {hint}")
         name = same[0]

@@ -42,9 +42,7 @@ def accumulate(gradient: Gradient, k: int) -> Gradient:
         first = jax.tree.map(lambda leaf: leaf[0], microbatches)
         shapes, (_, metric_shapes) = jax.eval_shape(gradient, variables, first, key, hypers)
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (shapes, metric_shapes))
-        ((gradients, metrics), collections), _ = lax.scan(
-            add_one, (zeros, collections), (jnp.arange(k), microbatches)
-        )
+        ((gradients, metrics), collections), _ = lax.scan(add_one, (zeros, collections), (jnp.arange(k), microbatches))
         return gradients, (collections, metrics)
 
     return accumulated

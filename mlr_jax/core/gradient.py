@@ -45,9 +45,7 @@ def gradient_of(task: Task) -> Gradient:
     return gradient
 
 
-def gradient_learner(
-    task: Task, optimizer: Optimizer, gradient: Callable[[Task], Gradient] = gradient_of
-) -> Learner:
+def gradient_learner(task: Task, optimizer: Optimizer, gradient: Callable[[Task], Gradient] = gradient_of) -> Learner:
     """A learner whose step is one update of `optimizer` along the gradient of `task`.
 
     theta_{t+1} = theta_t + u(grad L(theta_t; batch_t), opt_state_t; hypers)

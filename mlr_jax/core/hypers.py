@@ -42,8 +42,6 @@ def members(
     num_keys = keys.shape[0]
     combinations = [dict(zip(values, row, strict=True)) for row in itertools.product(*values.values())]
     rows = [combination for combination in combinations for _ in range(num_keys)]
-    stacked = {
-        field: np.array([row.get(field, getattr(hypers, field)) for row in rows]) for field in hypers._fields
-    }
+    stacked = {field: np.array([row.get(field, getattr(hypers, field)) for row in rows]) for field in hypers._fields}
     tiled_keys = keys[np.tile(np.arange(num_keys), len(combinations))]
     return tiled_keys, as_arrays(type(hypers)(**stacked)), rows

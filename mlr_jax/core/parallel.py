@@ -9,6 +9,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -84,9 +85,7 @@ def per_device(learner: Learner, mesh: Mesh) -> Learner:
     def mapped(function: Callable, out_specs: Any) -> Callable:
         # With check_vma the transpose of a replicated parameter would already sum the gradients over the devices,
         # and `pmap` has no such check: without it both follow the same rule.
-        on_each = jax.shard_map(
-            function, mesh=mesh, in_specs=(P(), P(DATA_AXIS)), out_specs=out_specs, check_vma=False
-        )
+        on_each = jax.shard_map(function, mesh=mesh, in_specs=(P(), P(DATA_AXIS)), out_specs=out_specs, check_vma=False)
 
         def checked(state: State, batch: Batch) -> Any:
             _check_rows(batch, mesh)
@@ -100,9 +99,9 @@ def per_device(learner: Learner, mesh: Mesh) -> Learner:
 def pmapped(learner: Learner, mesh: Mesh) -> Learner:
     """The same by `jax.pmap`, for code that is built on it: prefer `per_device`."""
     devices = mesh.shape[DATA_AXIS]
-    pmap = {"axis_name": DATA_AXIS, "in_axes": (None, 0), "devices": list(mesh.devices.flat)}
-    step_on_each = jax.pmap(learner.step, out_axes=(None, None), **pmap)
-    evaluate_on_each = jax.pmap(learner.evaluate, out_axes=0, **pmap)
+    on_each = partial(jax.pmap, axis_name=DATA_AXIS, in_axes=(None, 0), devices=list(mesh.devices.flat))
+    step_on_each = on_each(learner.step, out_axes=(None, None))
+    evaluate_on_each = on_each(learner.evaluate, out_axes=0)
 
     def split(batch: Batch) -> Batch:
         _check_rows(batch, mesh)

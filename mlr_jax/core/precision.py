@@ -17,9 +17,7 @@ def mixed_precision(task: Task, dtype: jnp.dtype = jnp.bfloat16) -> Task:
     """
 
     def cast(tree: Any) -> Any:
-        return jax.tree.map(
-            lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree
-        )
+        return jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree)
 
     def cast_batch(batch: Batch) -> Batch:
         if isinstance(batch, dict) and "mask" in batch:  # a sum of 16-bit ones stops counting at 256

@@ -1,17 +1,16 @@
-"""Many steps in one compiled call: the loop runs on the device, and the host is asked nothing in between."""
+"""Many steps in one compiled call: the loop runs on the device, and the host is asked nothing in between.
 
-from collections.abc import Callable
+Both functions return a compiled `state, data -> state after n steps, metrics with leaves [n, ...]`. It takes the memory
+of the state that it is given: use that state no more.
+"""
 
 import jax
 from jax import lax
 
 from mlr_jax.core.types import Batch, Learner, Metrics, State
 
-Chunk = Callable[[State, Batch], tuple[State, Metrics]]
-"""state, batch(es) -> state after n steps, metrics with leaves [n, ...]. The state given is donated: use it no more."""
 
-
-def scan(learner: Learner, n: int) -> Chunk:
+def scan(learner: Learner, n: int) -> jax.stages.Wrapped:
     """n steps, each on a batch of its own: `batches` has leaves [n, B, ...]."""
 
     def run(state: State, batches: Batch) -> tuple[State, Metrics]:
@@ -20,7 +19,7 @@ def scan(learner: Learner, n: int) -> Chunk:
     return jax.jit(run, donate_argnums=0)
 
 
-def repeat(learner: Learner, n: int) -> Chunk:
+def repeat(learner: Learner, n: int) -> jax.stages.Wrapped:
     """n steps, all given the same `batch`: resident data, full-batch methods, and (with None) agents.
 
     The data is an argument and not a constant of the program: constants would be written into the compiled code.

@@ -70,7 +70,9 @@ def random_affine(
     """
     _check_image(image)
     if min(rotation, scale, shear, shift) < 0 or scale >= 1:
-        raise ValueError(f"rotation, scale, shear, shift: got {(rotation, scale, shear, shift)}, all >= 0 and scale < 1")
+        raise ValueError(
+            f"rotation, scale, shear, shift: got {(rotation, scale, shear, shift)}, all >= 0 and scale < 1"
+        )
     bounds = jnp.array([jnp.deg2rad(rotation), jnp.tan(jnp.deg2rad(shear)), scale, scale, shift, shift])
     angle, slant, *rest = bounds * jax.random.uniform(key, (6,), minval=-1.0, maxval=1.0)
     turn = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])

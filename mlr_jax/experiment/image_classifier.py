@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from mlr_jax.core.gradient import gradient_learner
-from mlr_jax.core.on_device import on_device
+from mlr_jax.core.on_device import OnDeviceState, on_device
 from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.schedules import one_cycle
-from mlr_jax.core.types import Resident
-from mlr_jax.data.arrays import Arrays, check_arrays, check_batch_size, evaluation_batches
+from mlr_jax.core.types import Resident, Source
+from mlr_jax.data.arrays import Arrays, check_arrays, check_batch_size, evaluation_batches, from_arrays
 from mlr_jax.data.augment import Transform, augment
 from mlr_jax.data.images import hold_out, load_images
 from mlr_jax.experiment.run import Experiment
@@ -26,12 +26,14 @@ EVALUATION_ROWS = 512
 
 @dataclass(frozen=True)
 class ImageSettings(Settings):
-    """Flags of an image classifier that is trained with AdamW and a one-cycle schedule, its data on the device."""
+    """Flags of an image classifier that is trained with AdamW and a one-cycle schedule."""
 
     data: str = "digits"
     """digits, mnist5k, tfds:NAME, or a path: an .npz file or a folder SPLIT/CLASS/*.png."""
     validation: float = 0.0
     """The part of the training rows to hold out, to choose settings by; 0 trains on all of them."""
+    resident: bool = True
+    """Keep the data on the device, each member with its own order; otherwise the host sends batches that all share."""
     batch_size: int = 128
     """Rows in a batch."""
     learning_rate: float = 3e-3
@@ -73,9 +75,12 @@ def image_classifier(
     learner = config.spread(gradient_learner(config.cast(task), adamw(one_cycle(config.steps))))
     splits = {"test": dataset.test} if validation is None else {"val": validation, "test": dataset.test}
     hypers = Hypers(config.learning_rate, config.weight_decay, config.clip_norm, config.label_smoothing)
+    source: Source | Resident = from_arrays(train, config.batch_size, seed=config.seed)
+    if config.resident:
+        learner, source = on_device(learner, config.batch_size), Resident(jax.tree.map(jnp.asarray, dict(train)))
     return Experiment(
-        learner=on_device(learner, config.batch_size),
-        source=Resident(jax.tree.map(jnp.asarray, dict(train))),
+        learner=learner,
+        source=source,
         hypers=hypers,
         evaluations={split: _batches(arrays, evaluation_rows) for split, arrays in splits.items()},
         items_per_step=config.batch_size,
@@ -92,7 +97,7 @@ def _figures(model: nn.Module, state, test: Arrays, class_names: tuple[str, ...]
     """The confusion matrix of all members, and the mistakes of their mean probability that cost most."""
     from mlr_jax.report.classification import confusion_matrix, worst_mistakes
 
-    inner = state.inner
+    inner = state.inner if isinstance(state, OnDeviceState) else state
     variables = {"params": inner.params, **inner.collections}
     probabilities_of = jax.jit(jax.vmap(lambda variables, x: predict(model, variables, x), in_axes=(0, None)))
     parts = [

@@ -84,7 +84,7 @@ def _one_line(box: str) -> str:
 def use_compilation_cache() -> None:
     """Keep compiled programs from one start to the next, in JAX_COMPILATION_CACHE_DIR or the user's cache folder."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mlr_jax" / "xla"
-    if not jax.config.jax_compilation_cache_dir:
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

@@ -121,9 +121,7 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
     run_dir.write_json(directory / run_dir.CONFIG, _config(planned))  # first: without it a killed run is no run
     with ExitStack() as stack:
         checkpoints = Checkpoints(directory / "checkpoints", warn=say)
-        best = Checkpoints(directory / "best", keep=1, warn=say)
         stack.callback(checkpoints.close)
-        stack.callback(best.close)
         init, init_s = _compiled(planned.learner.init, planned.keys, planned.hypers)
         state = init(planned.keys, planned.hypers)
         start, state = checkpoints.restore(state) or (0, state)
@@ -132,7 +130,20 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
             say(f"resuming from step {start} of {settings.steps}" if start else "nothing to resume from: starting anew")
         write = _writer(planned, history, start, began, stack)
         evaluations, evaluate_s = _evaluations(planned, state)
-        watching = _hooks(planned, checkpoints, best, evaluations, write, history, start, stack, say)
+        on_results = _result_hooks(planned, "val" in evaluations, history, stack, say)
+        evaluation = hooks.evaluate_splits(evaluations, write, on_results)
+        watching: list[Hook] = [
+            hooks.nan_guard(say),
+            stack.enter_context(_progress(planned, start)),
+            hooks.record_training(write),
+            *([stack.enter_context(hooks.Profile(directory / "profile"))] if settings.profile else []),
+            hooks.every(settings.eval_every, evaluation, start=start, last=settings.steps),
+            # After the records of its step, so that a checkpoint never outruns them.
+            hooks.every(
+                settings.checkpoint_every, hooks.save_checkpoints(checkpoints), start=start, last=settings.steps
+            ),
+            stack.enter_context(hooks.Preemption()).hook(checkpoints),
+        ]
         state, timing = fit(
             planned.learner, state, experiment.source,
             num_steps=start if _was_stopped(settings, history) else settings.steps,
@@ -154,12 +165,17 @@ def _compiled(function: Callable, *arguments: Any) -> tuple[Callable, float]:
 
 def _evaluations(planned: Plan, state: State) -> tuple[dict[str, Callable[[State], Any]], float]:
     """For each split a function of the state, compiled, and the seconds that compiling took."""
-    functions, seconds = {}, 0.0
+    functions: dict[str, Callable[[State], Any]] = {}
+    seconds = 0.0
     for split, batches in planned.experiment.evaluations.items():
         program, compile_s = _compiled(planned.learner.evaluate, state, next(batches()))
-        functions[split] = lambda state, program=program, batches=batches: evaluate(program, state, batches())
+        functions[split] = _evaluation(program, batches)
         seconds += compile_s
     return functions, seconds
+
+
+def _evaluation(program: Callable, batches: Callable[[], Iterator[Batch]]) -> Callable[[State], Any]:
+    return lambda state: evaluate(program, state, batches())
 
 
 def _was_stopped(settings: Settings, history: Sequence[Mapping[str, Any]]) -> bool:
@@ -173,7 +189,7 @@ def _writer(
     """Appends records to the file, and to TensorBoard where asked; the clock goes on where a resumed run left it."""
     path = planned.directory / run_dir.RECORDS
     began -= history[-1]["wall_s"] if history else 0.0
-    board = None
+    board: Any = None
     if planned.settings.tensorboard:
         from tensorboardX import SummaryWriter
 
@@ -188,32 +204,26 @@ def _writer(
     return write
 
 
-def _hooks(
-    planned: Plan, checkpoints: Checkpoints, best: Checkpoints, evaluations: Mapping[str, Callable[[State], Any]],
-    write: hooks.Write, history: Sequence[Mapping[str, Any]], start: int, stack: ExitStack, say: Say,
-) -> list[Hook]:  # fmt: skip
-    """In this order: nothing bad is saved, and a checkpoint comes after the records of its step."""
-    settings, experiment = planned.settings, planned.experiment
-    then: list[Hook] = []
-    if "val" in evaluations:
-        then.append(hooks.keep_best(best, hooks.Improvement("val_loss").replay(history)))
-        if settings.patience:
-            then.append(hooks.early_stopping(hooks.Improvement("val_loss").replay(history), settings.patience))
-    elif settings.patience:
-        say("--patience has no effect without a validation split")
-    evaluation = hooks.evaluate_splits(evaluations, write, then)
-    preemption = stack.enter_context(hooks.Preemption())
-    items = experiment.items_per_step * len(planned.members)
-    progress = stack.enter_context(hooks.Progress(settings.steps, start, items, experiment.unit))
-    watching: list[Hook] = [hooks.nan_guard(say), progress, hooks.record_training(write)]
-    if settings.profile:
-        watching.append(stack.enter_context(hooks.Profile(planned.directory / "profile")))
-    return [
-        *watching,
-        hooks.every(settings.eval_every, evaluation, start=start, last=settings.steps),
-        hooks.every(settings.checkpoint_every, hooks.save_checkpoints(checkpoints), start=start, last=settings.steps),
-        preemption.hook(checkpoints),
-    ]
+def _result_hooks(
+    planned: Plan, has_validation: bool, history: Sequence[Mapping[str, Any]], stack: ExitStack, say: Say
+) -> list[Hook]:
+    """What looks at the results of each evaluation: the best checkpoint and early stopping, by the validation loss."""
+    patience = planned.settings.patience
+    if not has_validation:
+        if patience:
+            say("--patience has no effect without a validation split")
+        return []
+    best = Checkpoints(planned.directory / "best", keep=1, warn=say)
+    stack.callback(best.close)
+    following: list[Hook] = [hooks.keep_best(best, hooks.Improvement("val_loss").replay(history))]
+    if patience:
+        following.append(hooks.early_stopping(hooks.Improvement("val_loss").replay(history), patience))
+    return following
+
+
+def _progress(planned: Plan, start: int) -> hooks.Progress:
+    items = planned.experiment.items_per_step * len(planned.members)
+    return hooks.Progress(planned.settings.steps, start, items, planned.experiment.unit)
 
 
 def _config(planned: Plan) -> dict[str, Any]:

@@ -33,9 +33,9 @@ class Settings:
     """FIELD=a,b,c or FIELD=lo:hi:log:n (or lin): every value with every seed. May be given several times."""
     layout: Literal["vmap", "map"] = "vmap"
     """Members side by side in every operation, or one after another inside the program."""
-    chunk: int = 100
+    chunk: int = 50
     """Steps in one compiled call: hooks run, and a run can be interrupted, between them."""
-    eval_every: int = 200
+    eval_every: int = 100
     """Steps between evaluations (rounded up to whole chunks)."""
     checkpoint_every: int = 200
     """Steps between checkpoints (rounded up to whole chunks)."""

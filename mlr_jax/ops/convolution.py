@@ -1,9 +1,9 @@
 """Convolution and pooling of one image, in the formulation that is fast where it runs; callers vmap.
 
-XLA:CPU does not canonicalise convolutions inside loop bodies: there a convolution's gradient is computed by naive loops,
-tens of times slower than outside of them, and under a vmap over kernels it becomes a grouped convolution. As a product
-of patches the same numbers come from matrix products, forward and backward, in a scan and under vmap alike. On a GPU
-or TPU the library convolution is the fast one.
+XLA:CPU does not canonicalise convolutions inside loop bodies: there a convolution's gradient is computed by naive
+loops, tens of times slower than outside of them, and under a vmap over kernels it becomes a grouped convolution. As a
+product of patches the same numbers come from matrix products, forward and backward, in a scan and under vmap alike. On
+a GPU or TPU the library convolution is the fast one.
 """
 
 import jax
@@ -27,9 +27,7 @@ def conv2d(x_HxWxC: jax.Array, kernel_KxLxCxO: jax.Array, stride: int = 1, paddi
 
 
 def _by_library(x: jax.Array, kernel: jax.Array, stride: int, padding: str) -> jax.Array:
-    y = lax.conv_general_dilated(
-        x[None], kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+    y = lax.conv_general_dilated(x[None], kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
     return y[0]
 
 

@@ -12,7 +12,9 @@ def cross_entropy(logits: jax.Array, label: jax.Array, smoothing: jax.Array | fl
     (Label smoothing: Szegedy et al., 2016.)
     """
     logits = logits.astype(jnp.float32)
-    logits = logits - lax.stop_gradient(jnp.max(logits))  # first, or the differences below lose the digits of the offset
+    logits = logits - lax.stop_gradient(
+        jnp.max(logits)
+    )  # first, or the differences below lose the digits of the offset
     log_normalizer = jnp.log(jnp.sum(jnp.exp(logits)))
     nll = log_normalizer - logits[label]
     uniform = log_normalizer - jnp.mean(logits)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -32,19 +32,20 @@ def classification(model: nn.Module, input_shape: Sequence[int]) -> Task:
     def init(key: Key) -> Variables:
         return model.init({"params": key}, jnp.zeros((1, *input_shape)))
 
-    def loss(variables: Variables, batch: Batch, key: Key, hypers: Hypers) -> tuple[jax.Array, tuple[Variables, Metrics]]:
+    def loss(
+        variables: Variables, batch: Batch, key: Key, hypers: Hypers
+    ) -> tuple[jax.Array, tuple[Variables, Metrics]]:
         x, y, mask = _unpack(batch)
         mutable = [name for name in variables if name != "params"]
-        logits, updated = model.apply(
-            variables, x, train=True, mask=mask, rngs={"dropout": key}, mutable=mutable
-        )
+        result: Any = model.apply(variables, x, train=True, mask=mask, rngs={"dropout": key}, mutable=mutable)
+        logits, updated = result
         losses = jax.vmap(cross_entropy, in_axes=(0, 0, None))(logits, y, hypers.label_smoothing)
         metrics = {"accuracy": masked_mean(_is_right(logits, y), mask)}
         return masked_mean(losses, mask), ({**variables, **updated}, metrics)
 
     def evaluate(variables: Variables, batch: Batch) -> Metrics:
         x, y, _ = _unpack(batch)
-        logits = model.apply(variables, x)
+        logits = logits_of(model, variables, x)
         return {"loss": jax.vmap(cross_entropy)(logits, y), "accuracy": _is_right(logits, y)}
 
     return Task(init, loss, evaluate)
@@ -52,7 +53,13 @@ def classification(model: nn.Module, input_shape: Sequence[int]) -> Task:
 
 def predict(model: nn.Module, variables: Variables, x: jax.Array) -> jax.Array:
     """p(y | x) for each class: x [B, ...] -> [B, K], every row sums to one."""
-    return jax.nn.softmax(model.apply(variables, x).astype(jnp.float32))
+    return jax.nn.softmax(logits_of(model, variables, x).astype(jnp.float32))
+
+
+def logits_of(model: nn.Module, variables: Variables, x: jax.Array) -> jax.Array:
+    """The model's output in evaluation: x [B, ...] -> [B, K]."""
+    logits: Any = model.apply(variables, x)
+    return logits
 
 
 def _unpack(batch: Batch) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -47,7 +47,9 @@ class Checkpoints:
             return
         arrays = _named_arrays(state)
         table = {name: _describe(array) for name, array in arrays.items()}
-        items = ocp.args.Composite(state=ocp.args.StandardSave(_stored(arrays)), table=ocp.args.JsonSave(_sealed(table)))
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(_stored(arrays)), table=ocp.args.JsonSave(_sealed(table))
+        )
         self._manager.save(step, args=items)
 
     def steps(self) -> list[int]:

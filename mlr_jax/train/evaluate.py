@@ -8,7 +8,9 @@ import numpy as np
 from mlr_jax.core.types import Batch, Metrics, State
 
 
-def evaluate(evaluate_batch: Callable[[State, Batch], Metrics], state: State, batches: Iterable[Batch]) -> dict[str, np.ndarray]:
+def evaluate(
+    evaluate_batch: Callable[[State, Batch], Metrics], state: State, batches: Iterable[Batch]
+) -> dict[str, np.ndarray]:
     """Mean of each metric over all real rows: [] for a single run, [M] for a sweep; float64.
 
     evaluate_batch: a (compiled) `Learner.evaluate`, whose metrics are [B] or [M, B]. Values of single rows are gathered

@@ -19,7 +19,7 @@ Write = Callable[[int, Mapping[str, Any]], None]
 
 
 def every(period: int, hook: Hook, *, start: int = 0, last: int | None = None) -> Hook:
-    """Calls `hook` whenever a multiple of `period` has been passed since the last call (or `start`), and at step `last`."""
+    """Calls `hook` when a multiple of `period` has been passed since the last call (or `start`), and at step `last`."""
     done = start
 
     def call(step: int, state: State, metrics: Metrics) -> None:
@@ -47,7 +47,7 @@ def evaluate_splits(
     """Evaluates each split, writes `SPLIT_NAME` values, and hands them on to `hooks` (early stopping, best)."""
 
     def hook(step: int, state: State, metrics: Metrics) -> None:
-        results = {
+        results: dict[str, Any] = {
             f"{split}_{name}": value
             for split, evaluate in evaluations.items()
             for name, value in evaluate(state).items()
@@ -149,7 +149,7 @@ def nan_guard(warn: Callable[[str], None] = print) -> Hook:
     return hook
 
 
-class Preempted(Exception):  # noqa: N818: it is no error
+class Preempted(Exception):
     """A signal has asked the run to end, and its state has been saved at `step`."""
 
     def __init__(self, signal_number: int, step: int):
@@ -180,7 +180,7 @@ class Preemption:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal_number = number
-        signal.signal(number, self._previous[number])
+        signal.signal(number, self._previous[signal.Signals(number)])
 
     def hook(self, checkpoints: Checkpoints) -> Hook:
         """Saves and raises `Preempted` once a signal has come."""
@@ -229,7 +229,9 @@ class Progress:
     def __call__(self, step: int, state: State, metrics: Metrics) -> None:
         """Advance to `step`."""
         rate = self._bar.tasks[self._task].speed
-        status = f"{self._metric} {np.mean(np.asarray(metrics[self._metric])[-1]):.4g}" if self._metric in metrics else ""
+        status = (
+            f"{self._metric} {np.mean(np.asarray(metrics[self._metric])[-1]):.4g}" if self._metric in metrics else ""
+        )
         if rate:
             status += f"  {rate * self._items:,.0f} {self._unit}/s"
         self._bar.update(self._task, completed=step, status=status)

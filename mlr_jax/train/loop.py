@@ -1,7 +1,9 @@
 """The one driver: compiled chunks of steps, with hooks on the host between them."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -10,9 +12,10 @@ import numpy as np
 
 from mlr_jax.core.scan import repeat, scan
 from mlr_jax.core.types import Batch, Hook, Learner, Resident, Source, State
+from mlr_jax.train.prefetch import prefetch
 
 
-class Stop(Exception):  # noqa: N818: it is no error
+class Stop(Exception):
     """Raised by a hook to end the run early and in order; its text is the reason."""
 
 
@@ -58,33 +61,39 @@ def fit(
     state = jax.tree.map(jnp.copy, state)  # the chunks donate it, and the caller's stays the caller's
     step = start
     try:
-        for n, batch in _chunks(source, start, num_steps, chunk):
-            if n not in programs:
+        with closing(_chunks(source, start, num_steps, chunk)) as chunks:
+            for n, batch in chunks:
+                if n not in programs:
+                    since = time.perf_counter()
+                    program = repeat(learner, n) if isinstance(source, Resident) else scan(learner, n)
+                    programs[n] = program.lower(state, batch).compile()
+                    compile_s += time.perf_counter() - since
                 since = time.perf_counter()
-                program = repeat(learner, n) if isinstance(source, Resident) else scan(learner, n)
-                programs[n] = program.lower(state, batch).compile()
-                compile_s += time.perf_counter() - since
-            since = time.perf_counter()
-            state, metrics = jax.block_until_ready(programs[n](state, batch))
-            compiled_s += time.perf_counter() - since
-            step += n
-            for hook in hooks:
-                hook(step, state, metrics)
+                state, metrics = jax.block_until_ready(programs[n](state, batch))
+                compiled_s += time.perf_counter() - since
+                step += n
+                for hook in hooks:
+                    hook(step, state, metrics)
     except Stop:
         pass
     return state, Timing(time.perf_counter() - began, compile_s, compiled_s, step - start)
 
 
-def _chunks(source: Source | Resident, start: int, num_steps: int, chunk: int) -> Iterator[tuple[int, Batch]]:
-    """The length and the data of each chunk; those of a stream are stacked to leaves [n, B, ...]."""
-    stream = None if isinstance(source, Resident) else source.stream(start)
-    step = start
-    while step < num_steps:
-        n = min((step // chunk + 1) * chunk, num_steps) - step
-        if stream is None:
-            assert isinstance(source, Resident)
-            yield n, source.batch
-        else:
+def _chunks(
+    source: Source | Resident, start: int, num_steps: int, chunk: int
+) -> Generator[tuple[int, Batch], None, None]:
+    """The length and the data of each chunk: resident data, or the stream's batches stacked to leaves [n, B, ...]."""
+    borders = [start, *range((start // chunk + 1) * chunk, num_steps, chunk), num_steps]
+    lengths = [end - begin for begin, end in pairwise(borders) if end > begin]
+    if isinstance(source, Resident):
+        yield from ((n, source.batch) for n in lengths)
+        return
+    stream = source.stream(start)
+
+    def stacked() -> Iterator[Batch]:
+        for n in lengths:
             batches = [next(stream) for _ in range(n)]
-            yield n, jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
-        step += n
+            yield jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
+
+    with closing(prefetch(stacked(), size=1)) as ready:
+        yield from zip(lengths, ready, strict=True)

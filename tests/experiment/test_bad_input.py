@@ -88,7 +88,13 @@ def test_a_bad_flag_is_refused_on_a_terminal_of_any_width(refuse, monkeypatch, a
 
 
 def run_once(place):
-    main(toy_experiment.Config, toy_experiment.build, FINISHED, ["--tiny", "--out", str(place / "run")], str(place / "toy.py"))
+    main(
+        toy_experiment.Config,
+        toy_experiment.build,
+        FINISHED,
+        ["--tiny", "--out", str(place / "run")],
+        str(place / "toy.py"),
+    )
 
 
 def test_a_folder_that_holds_something_else_is_refused(refuse, place):
@@ -109,7 +115,9 @@ def test_a_finished_run_is_not_run_over_and_not_resumed_with_another_setting(tmp
     (tmp_path / "toys").mkdir()
     run_once(tmp_path / "toys")
     run = tmp_path / "toys" / "run"
-    assert refuse("--tiny", "--out", str(run)) == f"--out: got {run}, which holds a run already; --resume goes on with it"
+    assert (
+        refuse("--tiny", "--out", str(run)) == f"--out: got {run}, which holds a run already; --resume goes on with it"
+    )
     assert refuse("--tiny", "--out", str(run), "--resume", "--steps", "4") == (
         f"--steps: got 4, the run in {run} was started with 2; a run goes on with the settings that it began with"
     )

@@ -139,7 +139,9 @@ def test_the_layout_of_members_changes_no_number(tmp_path, whole, layout):
     execute(tmp_path / "run", **changes)
     for first, second in zip(without_clock(whole[0]), without_clock(tmp_path / "run"), strict=True):
         assert list(first) == list(second)
-        np.testing.assert_allclose(*[[entry[name] for name in entry if name != "step"] for entry in (first, second)], rtol=1e-5)
+        np.testing.assert_allclose(
+            *[[entry[name] for name in entry if name != "step"] for entry in (first, second)], rtol=1e-5
+        )
 
 
 @pytest.mark.parametrize("evaluation", [1, 3, 5])
@@ -208,7 +210,9 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path, whole):
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".html"}
     assert execute(folder, say=said.append, resume=True) == whole[1]
     assert said == ["this run has finished already: nothing to do"]
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".html"} == before
+    assert {
+        path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".html"
+    } == before
 
 
 def test_a_run_is_not_resumed_with_another_setting(whole):

@@ -67,7 +67,9 @@ def test_a_folder_of_other_files_is_refused_and_left_alone(tmp_path, file, conte
 def test_a_file_and_what_would_lie_under_it_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(ValueError, match=f"--out: got {path}, but {tmp_path / 'file'} is a file; a folder is needed"):
+        with pytest.raises(
+            ValueError, match=f"--out: got {path}, but {tmp_path / 'file'} is a file; a folder is needed"
+        ):
             run_dir.check(path, "vision/toy", CONFIG, resume=False)
 
 

@@ -107,7 +107,14 @@ class WithRate(Settings):
 def test_only_what_changes_the_numbers_differs():
     assert len(jax.devices()) == 8
     first = as_plain(WithRate())
-    free = {"out": Path("there"), "resume": True, "profile": True, "tensorboard": True, "devices": 8, "parallel": "data"}
+    free = {
+        "out": Path("there"),
+        "resume": True,
+        "profile": True,
+        "tensorboard": True,
+        "devices": 8,
+        "parallel": "data",
+    }
     assert differing(first, as_plain(WithRate(**free))) == []
     assert differing(first, as_plain(WithRate(steps=2, learning_rate=math.inf, sweep=("a=1",)))) == [
         "learning_rate", "steps", "sweep"

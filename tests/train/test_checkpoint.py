@@ -49,7 +49,9 @@ def state_of(seed: int) -> State:
 
 def like(state):
     """A template: another state of the same structure."""
-    return jax.tree.map(lambda leaf: leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jnp.zeros_like(leaf), state)
+    return jax.tree.map(
+        lambda leaf: leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jnp.zeros_like(leaf), state
+    )
 
 
 def save_all(folder, states, **options):
@@ -304,7 +306,10 @@ def with_inner(**changes):
         (lambda state: state._replace(scalar=jnp.int32(0)), r"scalar is float32\[\], wanted int32\[\]"),
         (lambda state: state._replace(half=jnp.zeros(3)), r"half is bfloat16\[3\], wanted float32\[3\]"),
         (lambda state: state._replace(step=jnp.zeros(5, jnp.int32)), r"step is int32\[4\], wanted int32\[5\]"),
-        (lambda state: state._replace(empty=jnp.zeros((0, 3), jnp.bfloat16)), r"empty is .*\[0, 2\], wanted .*\[0, 3\]"),
+        (
+            lambda state: state._replace(empty=jnp.zeros((0, 3), jnp.bfloat16)),
+            r"empty is .*\[0, 2\], wanted .*\[0, 3\]",
+        ),
         (lambda state: state._replace(keys=state.keys[:2]), r"keys is uint32\[3, 2\], wanted uint32\[2, 2\]"),
         (with_inner(new=jnp.zeros(1)), "array inner.new is missing in it; it belongs to another model"),
         (with_inner(layers=[jnp.zeros((8, 2))]), "array inner.layers.1 is not expected but stands in it"),

@@ -77,7 +77,8 @@ def improvements(mode, values):
 
 
 @pytest.mark.parametrize(
-    ("mode", "better", "step"), [("min", [True, False, True, False, False], 3), ("max", [True, True, False, False, True], 5)]
+    ("mode", "better", "step"),
+    [("min", [True, False, True, False, False], 3), ("max", [True, True, False, False, True], 5)],
 )
 def test_improvement_is_strict_and_follows_the_mean_over_members(mode, better, step):
     found, improvement = improvements(mode, [[2.0, 4.0], [3.0, 3.5], [1.0, 1.0], [0.5, 1.5], [4.0, 9.0]])
@@ -101,7 +102,11 @@ def test_improvement_ignores_what_it_does_not_follow():
 
 
 def test_a_replayed_improvement_goes_on_as_if_it_had_never_stopped():
-    history = [{"step": 2, "loss": np.array([3.0])}, {"step": 3, "train_loss": 1.0}, {"step": 4, "loss": np.array([2.0])}]
+    history = [
+        {"step": 2, "loss": np.array([3.0])},
+        {"step": 3, "train_loss": 1.0},
+        {"step": 4, "loss": np.array([2.0])},
+    ]
     improvement = hooks.Improvement("loss").replay([*history, {"step": 6, "loss": np.array([5.0])}])
     assert (improvement.best, improvement.step, improvement.stale_for) == (2.0, 4, 2)
     assert not improvement(8, {"loss": 2.0})

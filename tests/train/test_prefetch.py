@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from mlr_jax.data.prefetch import prefetch
+from mlr_jax.train.prefetch import prefetch
 
 
 def threads():
@@ -89,7 +89,7 @@ def test_dropping_the_generator_ends_the_thread():
 def test_a_program_may_end_without_closing(iterator, clean_environment):
     program = f"""
 import itertools, threading
-from mlr_jax.data import prefetch
+from mlr_jax.train import prefetch
 prefetch._EXIT_SECONDS = 0.1
 
 def waits():

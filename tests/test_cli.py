@@ -7,7 +7,16 @@ from toy_experiment import Config, build
 from mlr_jax import cli
 from mlr_jax.experiment.run import plan, run
 
-HELLO = '"""Says hello.\n\nAt length.\n"""\n\nimport sys\n\nif __name__ == "__main__":\n    print("hello from", *sys.argv)\n'
+HELLO = """\"\"\"Says hello.
+
+At length.
+\"\"\"
+
+import sys
+
+if __name__ == "__main__":
+    print("hello from", *sys.argv)
+"""
 
 
 @pytest.fixture

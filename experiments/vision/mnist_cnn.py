@@ -22,7 +22,8 @@ class Config(ImageSettings):
 
     data: str = "mnist5k"
     layout: Literal["vmap", "map"] = "map"
-    steps: int = 600
+    steps: int = 1000
+    label_smoothing: float = 0.1
     widths: tuple[int, ...] = (16, 32, 64)
     """Channels of each stage."""
     hidden: int = 128

@@ -65,6 +65,6 @@ def max_pool(x_HxWxC: jax.Array, window: int = 2) -> jax.Array:
     for row in range(window):
         for column in range(window):
             part = lax.slice(x_HxWxC, (row, column, 0), (end_row, end_column, channels), (window, window, 1))
-            result = part if result is None else jnp.where(result >= part, result, part)
+            result = part if result is None else jnp.where((result >= part) | jnp.isnan(result), result, part)
     assert result is not None
     return result

@@ -10,6 +10,7 @@ import pytest
 from toy_experiment import BEST_STEP, Config, build
 
 from mlr_jax.core.types import Learner
+from mlr_jax.experiment.main import main
 from mlr_jax.experiment.run import plan, run
 from mlr_jax.report import page, records
 from mlr_jax.train import hooks
@@ -311,3 +312,31 @@ def test_figures_are_drawn_and_stand_in_the_report(tmp_path, drawn):
 def test_planning_writes_nothing(tmp_path):
     plan_of(tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
+
+
+def last_line(capsys, folder: Path, *flags: str) -> str:
+    """What the command line ends with where a run fails: exit code 1, and no traceback."""
+    with pytest.raises(SystemExit) as caught:
+        main(Config, build, {}, ["--out", str(folder), *flags], "toys/toy.py")
+    said = capsys.readouterr().err
+    assert caught.value.code == 1
+    assert "Traceback" not in said
+    return said.splitlines()[-1]
+
+
+def test_the_command_line_says_where_the_last_good_checkpoint_is(tmp_path, capsys):
+    said = last_line(capsys, tmp_path / "run", "--rate", "1e12")
+    assert said.startswith(
+        "error: loss is not finite by step 4: the run has diverged (the newest good checkpoint is in "
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
+def test_the_command_line_says_that_all_checkpoints_are_damaged(tmp_path, capsys):
+    folder = tmp_path / "run"
+    with pytest.raises(hooks.Preempted):
+        execute(folder, preempted_at_evaluation(1))
+    for table in folder.glob("checkpoints/*/table/metadata"):
+        table.write_text("{}")
+    said = last_line(capsys, folder, "--resume")
+    assert said == f"error: checkpoints in {folder / 'checkpoints'}: all 2 are damaged, none can be resumed from"

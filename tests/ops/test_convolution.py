@@ -134,3 +134,17 @@ def test_max_pooling_vmaps_and_keeps_sixteen_bits_and_negative_numbers():
     ours = jax.vmap(max_pool)(x)
     assert ours.dtype == jnp.bfloat16
     np.testing.assert_array_equal(ours, nn.max_pool(x, (2, 2), (2, 2)))
+
+
+def test_at_a_tie_the_first_of_a_block_takes_the_gradient_as_in_linen():
+    x = np.maximum(random(6, 6, 2), 0)
+    x[:2, :2] = 1.0
+    pools = (max_pool, lambda x: nn.max_pool(x[None], (2, 2), (2, 2))[0])
+    np.testing.assert_array_equal(*[jax.jit(jax.grad(lambda x, f=f: jnp.sum(f(x))))(x) for f in pools])
+
+
+@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_a_nan_anywhere_in_a_block_is_its_maximum(place):
+    x = np.ones((2, 2, 1), np.float32)
+    x[place] = np.nan
+    assert np.isnan(max_pool(x)).all()

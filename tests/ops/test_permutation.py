@@ -61,9 +61,11 @@ def test_keys_and_epochs_give_permutations_of_their_own():
     assert len({tuple(order) for order in found}) == 400
 
 
-def test_split_keys_differ_too():
-    keys = jax.random.split(jax.random.key(0), 100)
-    order = jax.vmap(partial(whole, 50), (0, None))(keys, jnp.int32(0))
+@pytest.mark.parametrize("word", [0, 1])
+def test_either_word_of_a_key_changes_the_permutation(word):
+    words = np.full((100, 2), 7, np.uint32)
+    words[:, word] = np.arange(100)
+    order = jax.vmap(partial(whole, 50), (0, None))(jax.random.wrap_key_data(words), jnp.int32(0))
     assert len({tuple(row) for row in order.tolist()}) == 100
 
 

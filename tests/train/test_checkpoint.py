@@ -183,7 +183,7 @@ def test_foreign_names_are_not_steps(copy):
 
 
 def test_what_a_kill_left_unfinished_is_cleaned_up(copy):
-    half = shutil.copytree(copy / "20", copy / "30.orbax-checkpoint-tmp")
+    half = shutil.copytree(copy / "20", copy / "25.orbax-checkpoint-tmp")
     (half / "state" / "manifest.ocdbt").unlink()
     checkpoints = Checkpoints(copy, warn=refuse)
     assert checkpoints.steps() == [10, 20]
@@ -198,7 +198,7 @@ def sharded_like(state, mesh):
     """A template cut over the devices as `fsdp` cuts it: along an axis that they divide."""
 
     def place(leaf):
-        is_divisible = leaf.ndim > 0 and 0 < leaf.shape[0] and leaf.shape[0] % mesh.size == 0
+        is_divisible = leaf.size > 0 and leaf.ndim > 0 and leaf.shape[0] % mesh.size == 0
         return jax.device_put(leaf, NamedSharding(mesh, P("data") if is_divisible else P()))
 
     return jax.tree.map(place, state)

@@ -53,8 +53,9 @@ def image_classifier(
 
     Raises ValueError for data that is not there or not sound, and for settings that do not fit it.
     """
-    if not 0 <= config.validation < 1:
-        raise ValueError(f"--validation: got {config.validation}, must be at least 0 and less than 1")
+    for flag, value in (("validation", config.validation), ("label-smoothing", config.label_smoothing)):
+        if not 0 <= value < 1:
+            raise ValueError(f"--{flag}: got {value}, must be at least 0 and less than 1")
     try:
         dataset = load_images(config.data)
     except (ValueError, OSError, ImportError) as error:

@@ -91,7 +91,7 @@ def use_compilation_cache() -> None:
 
 def _resuming(command: str, directory: Path) -> str:
     words = [word for word in shlex.split(command) if word != "--resume"]
-    if "--out" not in words:
+    if not any(word == "--out" or word.startswith("--out=") for word in words):
         words += ["--out", _short(directory)]
     return shlex.join([*words, "--resume"])
 

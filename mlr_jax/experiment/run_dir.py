@@ -30,7 +30,8 @@ def check(directory: Path, name: str, config: Mapping[str, Any], resume: bool) -
         raise ValueError(f"--out: got {directory}, but {nearest} is a file; a folder is needed")
     if not os.access(nearest, os.W_OK):
         raise ValueError(f"--out: got {directory}, but {nearest} may not be written to; allowed is a folder that may")
-    if not directory.exists() or not any(directory.iterdir()):
+    cut_off = CONFIG + ".tmp"  # all that a run leaves when it is killed in the moment it begins
+    if not directory.exists() or all(path.name == cut_off for path in directory.iterdir()):
         return
     there = _read_json(directory / CONFIG)
     if not isinstance(there, dict) or not isinstance(there.get("config"), dict):

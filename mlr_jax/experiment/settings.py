@@ -95,8 +95,8 @@ def check(settings: Settings) -> None:
         raise ValueError(f"--devices: got {settings.devices}, allowed are 1 to {there} ({platform}{hint})")
     for field in fields(settings):
         value = getattr(settings, field.name)
-        if isinstance(value, float) and math.isnan(value):
-            raise ValueError(f"--{field.name.replace('_', '-')}: got nan, must be a number")
+        if isinstance(value, float) and not value >= 0:
+            raise ValueError(f"--{field.name.replace('_', '-')}: got {value}, must be at least 0")
 
 
 def parse_sweeps(texts: tuple[str, ...], allowed: tuple[str, ...]) -> dict[str, list[float]]:

@@ -62,7 +62,7 @@ def snapshot(folder):
         ("--seed -1", ["--seed: got -1, must be at least 0"]),
         ("--seed 3000000000", ["--seed: got 3000000000, must be at most 2147483646"]),
         ("--rate fast", ["--rate", "'fast'"]),
-        ("--rate nan", ["--rate: got nan, must be a number"]),
+        ("--rate nan", ["--rate: got nan, must be at least 0"]),
         ("--precision float16", ["--precision", "'float16'", "'float32', 'bfloat16'"]),
         ("--parallel rows", ["--parallel", "'rows'", "'members', 'data', 'fsdp', 'per-device', 'pmap'"]),
         ("--layout heap", ["--layout", "'heap'", "'vmap', 'map'"]),

@@ -88,7 +88,7 @@ def test_the_usual_settings_pass():
         ({"devices": 0}, "--devices: got 0"),
         ({"devices": 9}, r"--devices: got 9, allowed are 1 to 8 \(cpu; JAX_NUM_CPU_DEVICES=N splits a CPU into N\)"),
         ({"resume": True}, "--resume: got no --out"),
-        ({"learning_rate": math.nan}, "--learning-rate: got nan, must be a number"),
+        ({"learning_rate": math.nan}, "--learning-rate: got nan, must be at least 0"),
     ],
 )
 def test_a_value_that_cannot_be_run_is_refused_by_its_flag(changes, message):

@@ -19,6 +19,8 @@ class Config(ImageSettings):
     """Digits CNN."""
 
     steps: int = 1000
+    eval_every: int = 100
+    checkpoint_every: int = 200
     batch_size: int = 64
     widths: tuple[int, ...] = (32, 64)
     """Channels of each stage."""

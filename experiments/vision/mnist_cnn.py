@@ -23,6 +23,8 @@ class Config(ImageSettings):
     data: str = "mnist5k"
     layout: Literal["vmap", "map"] = "map"
     steps: int = 1000
+    eval_every: int = 100
+    checkpoint_every: int = 100
     label_smoothing: float = 0.1
     widths: tuple[int, ...] = (16, 32, 64)
     """Channels of each stage."""

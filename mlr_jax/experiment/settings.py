@@ -35,9 +35,9 @@ class Settings:
     """Members side by side in every operation, or one after another inside the program."""
     chunk: int = 50
     """Steps in one compiled call: hooks run, and a run can be interrupted, between them."""
-    eval_every: int = 100
+    eval_every: int = 200
     """Steps between evaluations (rounded up to whole chunks)."""
-    checkpoint_every: int = 200
+    checkpoint_every: int = 500
     """Steps between checkpoints (rounded up to whole chunks)."""
     patience: int = 0
     """End early when the validation loss has not improved for so many steps; 0 never does."""

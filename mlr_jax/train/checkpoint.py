@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,24 @@ class Checkpoints:
         self.folder = folder.resolve()
         self._warn = warn
         logging.getLogger("absl").setLevel(logging.CRITICAL)  # what Orbax logs as an error it also raises
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, cleanup_tmp_directories=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, create=True, cleanup_tmp_directories=True, enable_async_checkpointing=False
+        )
         self._manager = ocp.CheckpointManager(self.folder, options=options)
+        # Orbax's own background saving still takes tens of milliseconds in the foreground; a thread takes the copy only.
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._writing: Future[None] | None = None
 
     def save(self, step: int, state: State) -> None:
-        """Copy the state and write it in the background; a step that is there already is left as it is."""
-        if step in self.steps():
-            return
-        arrays = _named_arrays(state)
+        """Copy the state and write it in the background; a step that is there already is left as it is.
+
+        Waits for the save before it, and raises what that one may have raised.
+        """
+        self.wait()
+        if step not in self.steps():
+            self._writing = self._writer.submit(self._write, step, _named_arrays(state))
+
+    def _write(self, step: int, arrays: dict[str, np.ndarray]) -> None:
         table = {name: _describe(array) for name, array in arrays.items()}
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(_stored(arrays)), table=ocp.args.JsonSave(_sealed(table))
@@ -57,12 +68,18 @@ class Checkpoints:
         return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
 
     def wait(self) -> None:
-        """Return when everything is on the disk."""
-        self._manager.wait_until_finished()
+        """Return when everything is on the disk; raises what went wrong with it."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
 
     def close(self) -> None:
-        """Wait, and end the background threads."""
-        self._manager.close()
+        """Wait, and end the background thread."""
+        try:
+            self.wait()
+        finally:
+            self._writer.shutdown()
+            self._manager.close()
 
     def restore(self, template: State) -> tuple[int, State] | None:
         """The newest sound checkpoint as (step, state), or None where none was ever saved.

@@ -73,7 +73,7 @@ def test_real_rows_are_counted_by_the_mask_or_by_the_leading_axis():
     assert collectives.num_rows({"a": np.zeros((6, 2))}) == 6
     assert collectives.num_rows((np.zeros(3),)) == 3
     assert collectives.num_rows(None) == 1
-    assert collectives.num_rows({"mask": np.ones(301, jnp.bfloat16)}) == 301
+    assert float(collectives.num_rows({"mask": np.ones(301, jnp.bfloat16)})) == 301
 
 
 def gradient_as_learner(task, hypers):
@@ -98,6 +98,14 @@ def test_eight_unequally_padded_devices_find_the_gradient_by_hand(way):
     w = variables["params"]["w"]
     np.testing.assert_allclose(gradients["w"], gradient_by_hand(w, batch), rtol=1e-5)
     np.testing.assert_allclose(metrics["loss"], loss_by_hand(w, batch), rtol=1e-5)
+
+
+@pytest.mark.parametrize("way", [per_device, pmapped])
+def test_the_loss_on_each_device_draws_random_numbers_of_its_own(way):
+    learner = gradient_as_learner(least_squares, Hypers())
+    variables = least_squares.init(jax.random.key(1))
+    draws = [jax.jit(way(learner, device_mesh(n)).step)(variables, rows(16))[1]["noise"] for n in (1, 2, 8)]
+    assert np.abs(np.diff(draws)).min() > 1e-3  # the mean of one draw, of two and of eight
 
 
 @pytest.mark.parametrize("way", [per_device, pmapped])

@@ -24,6 +24,7 @@ class Config(ImageSettings):
     dropout: float = 0.0
     """The part of each hidden layer's outputs that is dropped."""
     batch_size: int = 64
+    chunk: int = 100
 
 
 TINY = {"steps": 20, "seeds": 2, "hidden": (16,), "chunk": 10, "eval_every": 10, "checkpoint_every": 10}

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import os
 import re
 import shlex
@@ -37,6 +38,7 @@ def main(
     name = f"{path.parent.name}/{path.stem}"
     settings = parse(config, tiny, arguments, f"{path.stem}.py")
     use_compilation_cache()
+    logging.getLogger("absl").setLevel(logging.ERROR)  # libraries' warnings stand in the way of our one line
     command = shlex.join(["python", f"experiments/{name}.py", *arguments])
     try:
         planned = plan(name, command, settings, build)

@@ -43,7 +43,7 @@ class Checkpoints:
             max_to_keep=keep, create=True, cleanup_tmp_directories=True, enable_async_checkpointing=False
         )
         self._manager = ocp.CheckpointManager(self.folder, options=options)
-        # Orbax's own background saving still takes tens of milliseconds in the foreground; a thread takes the copy only.
+        # Orbax's own background saving takes tens of milliseconds in the foreground; handing over a copy takes one.
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
 

@@ -18,6 +18,6 @@ from mlr_jax.nn.mlp import MLP
     ],
 )
 def test_a_network_that_cannot_be_built_says_why(model, message):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match="got") as caught:
         model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)))
     assert str(caught.value) == message

@@ -12,6 +12,7 @@ import runpy
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mlr_jax.terminal import fail
 
@@ -27,16 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if words[0] not in commands:
         fail(f"command: got {words[0]!r}, allowed are {', '.join(commands)}")
-    try:
-        commands[words[0]](words[1:])
-    except (ValueError, FileNotFoundError) as error:
-        fail(str(error))
+    if {"-h", "--help"} & set(words[1:2]):
+        print(__doc__)
+        return
+    commands[words[0]](words[1:])
 
 
 def list_experiments(words: list[str]) -> None:
     """Every experiment with the first line of its docstring."""
     _take(words, 0, 0, "mlr list")
-    for name, path in experiments().items():
+    for name, path in _or_fail(experiments).items():
         summary = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
         print(f"{name:28} {summary[0] if summary else ''}")
 
@@ -45,7 +46,7 @@ def run(words: list[str]) -> None:
     """Run the experiment's file with the rest of the words, as `python experiments/NAME.py ...` would."""
     if not words:
         fail("mlr run: got no name; `mlr list` shows all")
-    found, name = experiments(), words[0]
+    found, name = _or_fail(experiments), words[0]
     if name not in found:
         same = [key for key in found if key.split("/")[1] == name]
         near = same or difflib.get_close_matches(name, [*found, *(key.split("/")[1] for key in found)], cutoff=0.4)
@@ -62,7 +63,7 @@ def report(words: list[str]) -> None:
     _take(words, 1, 1, "mlr report DIR")
     from mlr_jax.report import page
 
-    print(page.write(words[0]))
+    print(_or_fail(page.write, words[0]))
 
 
 def compare(words: list[str]) -> None:
@@ -72,7 +73,7 @@ def compare(words: list[str]) -> None:
 
     from mlr_jax.report.compare import compare as table_of
 
-    Console().print(table_of(words))
+    Console().print(_or_fail(table_of, words))
 
 
 def experiments() -> dict[str, Path]:
@@ -86,6 +87,13 @@ def experiments() -> dict[str, Path]:
         if files:
             return {f"{file.parent.name}/{file.stem}": file for file in files if not file.stem.startswith("_")}
     raise FileNotFoundError(f"experiments: looked in {' and '.join(map(str, places))}; run mlr in a checkout")
+
+
+def _or_fail(function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except (ValueError, FileNotFoundError) as error:
+        fail(str(error))
 
 
 def _take(words: list[str], least: int, most: int | None, usage: str) -> None:

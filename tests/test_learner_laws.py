@@ -171,7 +171,7 @@ def test_what_stands_in_the_padding_changes_nothing(name, junk):
     dirty, dirty_metrics = step(state, padded_with(junk))
     assert digests(clean) == digests(dirty)
     assert_close(clean_metrics, dirty_metrics, 0.0)
-    if not case.row_keys and name != "mlp accumulate":  # the shorter batch draws other numbers, or does not divide
+    if case.any_rows and not case.row_keys:  # a shorter batch would draw other numbers
         alone, alone_metrics = step(state, jax.tree.map(lambda leaf: leaf[:-3], batch))
         assert_close(dirty, alone, case.tolerance)
         assert_close(dirty_metrics, alone_metrics, case.tolerance)
@@ -181,10 +181,13 @@ def test_what_stands_in_the_padding_changes_nothing(name, junk):
 @every_learner
 def test_one_device_and_eight_agree(name, way):
     case = LEARNERS[name]
-    if case.row_keys and way in (per_device, pmapped):
-        way = data_parallel  # devices that draw for themselves draw other numbers
     mesh = device_mesh(DEVICES)
     learner, spread = case.make(identity), case.make(lambda inner: way(inner, mesh))
+    if case.row_keys and way in (per_device, pmapped):  # devices that draw for themselves draw other numbers
+        state, metrics = run(spread, start(case, spread), case, range(STEPS))
+        assert jax.tree.structure(state) == jax.tree.structure(start(case))
+        assert all(np.isfinite(value).all() for value in metrics.values())
+        return
     alone, alone_metrics = run(learner, start(case), case, range(STEPS))
     together, metrics = run(spread, start(case, spread), case, range(STEPS))
     assert_close(metrics, alone_metrics, case.tolerance)

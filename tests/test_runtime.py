@@ -5,9 +5,10 @@ import sys
 
 
 def test_the_package_chooses_the_pool_only_on_few_cores_and_never_over_the_user(clean_environment):
-    program = (
-        "import os, sys; os.cpu_count = lambda: int(sys.argv[1]); import mlr_jax; print(os.environ.get('PJRT_NPROC'))"
-    )
+    program = """import os, sys
+os.sched_getaffinity = lambda process: range(int(sys.argv[1]))
+import mlr_jax
+print(os.environ.get("PJRT_NPROC"))"""
     environment = {name: value for name, value in clean_environment.items() if name != "PJRT_NPROC"}
 
     def chosen(cores: int, **more: str) -> str:

@@ -1,4 +1,6 @@
-"""One learner on many devices. Each function takes a learner and returns one that computes the same numbers.
+"""One learner on many devices. Each function takes a learner and returns one that computes the same, to rounding.
+
+Where the step draws random numbers for rows, as dropout does, `per_device` and `pmapped` draw others on each device.
 
 | function        | who writes the communication | parameters | made with                   |
 |-----------------|------------------------------|------------|-----------------------------|

@@ -18,14 +18,17 @@ MEMBER_AXIS = "members"
 """The name of the mesh axis over which members are spread."""
 
 
-def sweep(learner: Learner, layout: Layout = "vmap", mesh: Mesh | None = None) -> Learner:
+def sweep(
+    learner: Learner, layout: Layout = "vmap", mesh: Mesh | None = None, on_each: Literal["vmap", "map"] = "vmap"
+) -> Learner:
     """A learner whose state holds M members; member i is exactly the solo run of its key and hypers.
 
     init:     keys [M], hypers with leaves [M] -> state with leaves [M, ...]
     step:     one batch, shared by all members -> metrics with leaves [M]
     evaluate: one batch, shared by all members -> metrics with leaves [M, B]
 
-    `devices` needs a mesh with an axis named "members" whose size divides M. Which layout is fastest depends on the
+    `devices` needs a mesh with an axis named "members" whose size divides M; `on_each` is the layout of the members
+    that share a device. Which layout is fastest depends on the
     model and the backend: vmapping a convolution over its kernels makes a grouped convolution, for one.
 
     Raises ValueError for an unknown layout, and for `devices` without a mesh or with members that do not divide.
@@ -45,8 +48,8 @@ def sweep(learner: Learner, layout: Layout = "vmap", mesh: Mesh | None = None) -
         return over_members(learner.evaluate, state, batch)
 
     def over_members(function, state: State, batch: Batch) -> Any:
-        if layout == "map":
-            return lax.map(lambda member: function(member, batch), state)
+        if "map" in (layout, on_each):
+            return spread(lambda state, batch: lax.map(lambda member: function(member, batch), state), (state,), batch)
         return spread(jax.vmap(function, in_axes=(0, None)), (state,), batch)
 
     def spread(function, members: tuple, *shared: Any) -> Any:

@@ -34,7 +34,7 @@ class Task(NamedTuple):
 
     init:     key -> variables
     loss:     variables, batch, key, hypers -> loss [], (variables with updated collections, metrics)
-              The loss is a mean over the rows whose mask is 1 (plus terms that do not depend on the batch).
+              The loss, like every metric, is a mean over the rows whose mask is 1 (plus terms without the batch).
     evaluate: variables, batch -> metrics, every value [B]
     """
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -53,18 +54,14 @@ def image_classifier(
 
     Raises ValueError for data that is not there or not sound, and for settings that do not fit it.
     """
-    for flag, value in (("validation", config.validation), ("label-smoothing", config.label_smoothing)):
-        if not 0 <= value < 1:
-            raise ValueError(f"--{flag}: got {value}, must be at least 0 and less than 1")
-    try:
-        dataset = load_images(config.data)
-    except (ValueError, OSError, ImportError) as error:
-        raise ValueError(f"--data: {error}") from error
+    dataset = naming("--data", load_images, config.data)
     classes = len(dataset.class_names)
     for split, arrays in (("train", dataset.train), ("test", dataset.test)):
         check_arrays(arrays, num_classes=classes, name=f"--data {config.data} ({split})")
-    train, validation = hold_out(dataset, config.validation, seed=0) if config.validation else (dataset.train, None)
-    check_batch_size(config.batch_size, train["y"].shape[0])
+    train, validation = dataset.train, None
+    if config.validation:
+        train, validation = naming("--validation", hold_out, dataset, config.validation, seed=0)
+    naming("--batch-size", check_batch_size, config.batch_size, train["y"].shape[0])
     devices = 1 if config.parallel == "members" else config.devices
     if config.batch_size % devices:
         raise ValueError(f"--batch-size: got {config.batch_size}, must be a multiple of the {devices} devices")
@@ -90,12 +87,20 @@ def image_classifier(
     )
 
 
+def naming(flag: str, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    """The function's result; an error of it names the flag."""
+    try:
+        return function(*arguments, **keywords)
+    except (ValueError, OSError, ImportError) as error:
+        raise ValueError(f"{flag}: {error}") from error
+
+
 def _batches(arrays: Arrays, rows: int):
     return lambda: evaluation_batches(arrays, rows)
 
 
 def _figures(model: nn.Module, state, test: Arrays, class_names: tuple[str, ...]):
-    """The confusion matrix of all members, and the mistakes of their mean probability that cost most."""
+    """The confusion matrix of the members that did not diverge, and the worst mistakes of their mean probability."""
     from mlr_jax.report.classification import confusion_matrix, worst_mistakes
 
     inner = state.inner if isinstance(state, OnDeviceState) else state
@@ -106,6 +111,10 @@ def _figures(model: nn.Module, state, test: Arrays, class_names: tuple[str, ...]
         for batch in evaluation_batches(test, EVALUATION_ROWS)
     ]
     probabilities = np.concatenate(parts, axis=1)
+    is_sound = np.isfinite(probabilities).all(axis=(1, 2))  # a member that diverged has no opinion
+    if not is_sound.any():
+        return {}
+    probabilities = probabilities[is_sound]
     labels = np.tile(test["y"], probabilities.shape[0])
     return {
         "confusion_matrix": confusion_matrix(labels, probabilities.argmax(-1).reshape(-1), class_names),

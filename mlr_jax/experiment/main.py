@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import tyro
 
+from mlr_jax.experiment import run_dir
 from mlr_jax.experiment.run import Experiment, plan, run
 from mlr_jax.experiment.settings import Settings
 from mlr_jax.terminal import fail, say
@@ -39,7 +40,7 @@ def main(
     settings = parse(config, tiny, arguments, f"{path.stem}.py")
     use_compilation_cache()
     logging.getLogger("absl").setLevel(logging.ERROR)  # libraries' warnings stand in the way of our one line
-    command = shlex.join(["python", f"experiments/{name}.py", *arguments])
+    command = shlex.join([_short(Path(sys.executable)), _short(path), *arguments])
     try:
         planned = plan(name, command, settings, build)
     except (ValueError, OSError, ImportError) as error:
@@ -47,6 +48,8 @@ def main(
     say(f"{name}: {len(planned.members)} members, {settings.steps} steps, into {_short(planned.directory)}")
     try:
         summary = run(planned, say)
+    except run_dir.Busy as busy:
+        fail(str(busy))
     except hooks.Preempted as preempted:
         say(f"{preempted}; go on with: {_resuming(planned.command, planned.directory)}")
         sys.exit(128 + preempted.signal_number)

@@ -81,12 +81,17 @@ def plan(name: str, command: str, settings: Settings, build: Callable[[Any], Exp
     run_dir.check(directory, name, as_plain(settings), settings.resume)
     experiment = build(settings)
     values = parse_sweeps(settings.sweep, experiment.hypers._fields)
+    for field, numbers in values.items():
+        for number in numbers if hasattr(settings, field) else ():
+            changed: Any = {field: number}
+            check(replace(settings, **changed))
     seeds = range(settings.seed, settings.seed + settings.seeds)
     keys, hypers, swept = members(jax.vmap(jax.random.key)(jnp.array(seeds)), experiment.hypers, values)
     if settings.devices > 1 and settings.parallel == "members":
         if keys.shape[0] % settings.devices:
             raise ValueError(f"--devices: got {settings.devices}, must divide the {keys.shape[0]} members of the sweep")
-        learner = sweep(experiment.learner, "devices", parallel.device_mesh(settings.devices, MEMBER_AXIS))
+        mesh = parallel.device_mesh(settings.devices, MEMBER_AXIS)
+        learner = sweep(experiment.learner, "devices", mesh, on_each=settings.layout)
     else:
         learner = sweep(experiment.learner, settings.layout)
     rows = [{"seed": seeds[index % len(seeds)], **row} for index, row in enumerate(swept)]
@@ -117,9 +122,10 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
         page.write(directory)
         return finished
     began = time.perf_counter()
-    directory.mkdir(parents=True, exist_ok=True)
-    run_dir.write_json(directory / run_dir.CONFIG, _config(planned))  # first: without it a killed run is no run
     with ExitStack() as stack:
+        stack.enter_context(run_dir.owned(directory))
+        if not (directory / run_dir.CONFIG).exists():  # first of all: without it a killed run is no run
+            run_dir.write_json(directory / run_dir.CONFIG, _config(planned))
         checkpoints = Checkpoints(directory / "checkpoints", warn=say)
         stack.callback(checkpoints.close)
         init, init_s = _compiled(planned.learner.init, planned.keys, planned.hypers)
@@ -130,13 +136,13 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
             say(f"resuming from step {start} of {settings.steps}" if start else "nothing to resume from: starting anew")
         write = _writer(planned, history, start, began, stack)
         evaluations, evaluate_s = _evaluations(planned, state)
-        on_results = _result_hooks(planned, "val" in evaluations, history, stack, say)
+        on_results = _result_hooks(planned, history, start, stack, say)
         evaluation = hooks.evaluate_splits(evaluations, write, on_results)
         watching: list[Hook] = [
             hooks.nan_guard(say),
             stack.enter_context(_progress(planned, start)),
             hooks.record_training(write),
-            *([stack.enter_context(hooks.Profile(directory / "profile"))] if settings.profile else []),
+            *([stack.enter_context(hooks.Profile(directory / "profile", say))] if settings.profile else []),
             hooks.every(settings.eval_every, evaluation, start=start, last=settings.steps),
             # After the records of its step, so that a checkpoint never outruns them.
             hooks.every(
@@ -149,9 +155,10 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
             num_steps=start if _was_stopped(settings, history) else settings.steps,
             chunk=settings.chunk, start=start, hooks=watching,
         )  # fmt: skip
-        checkpoints.save(start + timing.steps, state)
+        steps = start + timing.steps
+        checkpoints.save(steps, state)
         timing = timing._replace(compile_s=timing.compile_s + init_s + evaluate_s)
-        summary = _summary(planned, timing, start + timing.steps, records.read(directory / run_dir.RECORDS))
+        summary = _summary(planned, timing, steps, records.read(directory / run_dir.RECORDS))
         _draw(directory, experiment.figures(state))
     run_dir.write_json(directory / run_dir.SUMMARY, summary)
     page.write(directory)
@@ -205,16 +212,17 @@ def _writer(
 
 
 def _result_hooks(
-    planned: Plan, has_validation: bool, history: Sequence[Mapping[str, Any]], stack: ExitStack, say: Say
+    planned: Plan, history: Sequence[Mapping[str, Any]], start: int, stack: ExitStack, say: Say
 ) -> list[Hook]:
     """What looks at the results of each evaluation: the best checkpoint and early stopping, by the validation loss."""
     patience = planned.settings.patience
-    if not has_validation:
+    if "val" not in planned.experiment.evaluations:
         if patience:
             say("--patience has no effect without a validation split")
         return []
     best = Checkpoints(planned.directory / "best", keep=1, warn=say)
     stack.callback(best.close)
+    best.drop_after(start)
     following: list[Hook] = [hooks.keep_best(best, hooks.Improvement("val_loss").replay(history))]
     if patience:
         following.append(hooks.early_stopping(hooks.Improvement("val_loss").replay(history), patience))

@@ -1,8 +1,10 @@
 """The folder of a run: made new, or found again, and never taken from another run."""
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,28 @@ from mlr_jax.experiment.settings import differing
 from mlr_jax.report import atomic, records
 
 CONFIG, RECORDS, SUMMARY = "config.json", "records.jsonl", "summary.json"
+
+
+class Busy(ValueError):
+    """Another process is writing the run."""
+
+
+@contextmanager
+def owned(directory: Path) -> Iterator[None]:
+    """Make the folder and hold it for this process alone; the system lets it go when the process ends, however it does.
+
+    Raises Busy where another process holds it: two starts side by side would mix their records and checkpoints.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"--out: got {directory}, which another process is writing to") from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def choose(name: str, out: Path | None) -> Path:

@@ -16,7 +16,8 @@ from mlr_jax.core.types import Learner, Task
 Parallel = Literal["members", "data", "fsdp", "per-device", "pmap"]
 
 RUN_ONLY = ("out", "resume", "profile", "tensorboard", "devices", "parallel")
-"""Fields that do not change what is computed: a run may be resumed with others."""
+"""Fields that change where a run is computed but not what: it may be resumed with others. On other devices it is equal
+to rounding only, and where `per-device` or `pmap` draws random numbers for rows, to their distribution only."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Settings:
     checkpoint_every: int = 500
     """Steps between checkpoints (rounded up to whole chunks)."""
     patience: int = 0
-    """End early when the validation loss has not improved for so many steps; 0 never does."""
+    """End early when the validation loss (the median over members) has not improved for so many steps; 0 never does."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What forward and backward pass compute in; parameters and reductions stay float32."""
     devices: int = 1
@@ -56,7 +57,7 @@ class Settings:
     tensorboard: bool = False
     """Write TensorBoard events too."""
     profile: bool = False
-    """Trace one compiled chunk into the run's folder."""
+    """Trace the run's second chunk into its folder."""
 
     def cast(self, task: Task) -> Task:
         """The task in the precision asked for."""
@@ -74,6 +75,10 @@ class Settings:
             "pmap": parallel.pmapped,
         }
         return ways[self.parallel](learner, mesh)
+
+
+PARTS = ("label_smoothing", "validation", "dropout")
+"""Fields, where an experiment has them, that are parts of a whole."""
 
 
 def check(settings: Settings) -> None:
@@ -97,6 +102,8 @@ def check(settings: Settings) -> None:
         value = getattr(settings, field.name)
         if isinstance(value, float) and not value >= 0:
             raise ValueError(f"--{field.name.replace('_', '-')}: got {value}, must be at least 0")
+        if field.name in PARTS and not value < 1:
+            raise ValueError(f"--{field.name.replace('_', '-')}: got {value}, must be at least 0 and less than 1")
 
 
 def parse_sweeps(texts: tuple[str, ...], allowed: tuple[str, ...]) -> dict[str, list[float]]:
@@ -114,6 +121,8 @@ def parse_sweeps(texts: tuple[str, ...], allowed: tuple[str, ...]) -> dict[str, 
         if field in sweeps:
             raise ValueError(f"--sweep: got field {field!r} twice, allowed is once")
         sweeps[field] = _parse_range(text, values) if ":" in values else _parse_list(text, values)
+        if len(set(sweeps[field])) < len(sweeps[field]):
+            raise ValueError(f"--sweep: got {text!r}, which names a value twice; once is allowed")
     return sweeps
 
 

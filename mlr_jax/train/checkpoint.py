@@ -24,7 +24,7 @@ Warn = Callable[[str], None]
 
 
 class CheckpointError(ValueError):
-    """No checkpoint can be resumed from, though some are there."""
+    """A checkpoint cannot be written, or none can be resumed from though some are there."""
 
 
 class Checkpoints:
@@ -61,11 +61,18 @@ class Checkpoints:
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(_stored(arrays)), table=ocp.args.JsonSave(_sealed(table))
         )
-        self._manager.save(step, args=items)
+        if not self._manager.save(step, args=items):
+            raise CheckpointError(f"checkpoint {self.folder / str(step)}: not saved, a later step is there")
 
     def steps(self) -> list[int]:
         """The saved steps, oldest first."""
         return sorted(int(path.name) for path in self.folder.iterdir() if path.name.isdigit())
+
+    def drop_after(self, step: int) -> None:
+        """Remove the checkpoints of later steps, which a run resumed from `step` takes again."""
+        for later in self.steps():
+            if later > step:
+                self._manager.delete(later)
 
     def wait(self) -> None:
         """Return when everything is on the disk; raises what went wrong with it."""

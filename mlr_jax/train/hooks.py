@@ -60,9 +60,10 @@ def evaluate_splits(
 
 
 class Improvement:
-    """Whether a metric's mean over the members is the best so far, and when it last was.
+    """Whether a metric's (lower) median over the members is the best so far, and when it last was.
 
-    Members whose value is not finite have no say: one that has diverged would hide the progress of all others.
+    A value that is not finite counts as the worst there is. A median, because in a sweep the mean is a matter of the
+    worst members alone, and would improve when one of them is lost.
     """
 
     def __init__(self, metric: str, mode: Literal["min", "max"] = "min"):
@@ -74,9 +75,8 @@ class Improvement:
         """Take in new values; True where they are better than all before. Values not there change nothing."""
         if self.metric not in metrics:
             return False
-        values = np.asarray(metrics[self.metric], np.float64)
-        finite = values[np.isfinite(values)]
-        value = self.sign * float(finite.mean()) if finite.size else math.inf
+        values = self.sign * np.asarray(metrics[self.metric], np.float64)
+        value = float(np.quantile(np.where(np.isfinite(values), values, np.inf), 0.5, method="lower"))
         improved = value < self.best
         if improved:
             self.best, self.step = value, step
@@ -203,7 +203,7 @@ class Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        self._items, self._metric, self._last = items_per_step, metric, start
+        self._items, self._metric = items_per_step, metric
         self._bar = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -238,20 +238,25 @@ class Progress:
 
 
 class Profile:
-    """Traces one chunk, the second that is run (the first one compiles), for TensorBoard or Perfetto."""
+    """Traces from the end of the first chunk, which compiles, to the end of the second, for TensorBoard or Perfetto.
 
-    def __init__(self, folder: Path):
-        """The trace goes to `folder`."""
-        self._folder, self._calls = folder, 0
+    The hooks after the first chunk are in it, and compiling where the second chunk has another length.
+    """
+
+    def __init__(self, folder: Path, warn: Callable[[str], None] = print):
+        """The trace goes to `folder`; `warn` is told of a run that ended before its second chunk did."""
+        self._folder, self._warn, self._calls = folder, warn, 0
 
     def __enter__(self) -> "Profile":
         """Nothing is traced yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write a trace that is still open, as it is when the run had a single chunk more."""
+        """End a trace that is still open."""
         if self._calls == 1:
             jax.profiler.stop_trace()
+        if self._calls < 2:
+            self._warn("no chunk was traced: the run ended before its second one")
 
     def __call__(self, step: int, state: State, metrics: Metrics) -> None:
         """Start after the first chunk, stop after the second."""

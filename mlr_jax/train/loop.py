@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import jax
@@ -48,7 +48,7 @@ def fit(
     state and the chunk's metrics (leaves [n, ...]); it must not keep the state, whose memory the next chunk reuses.
 
     Returns the state and the timing. A hook that raises `Stop` ends the run there. Raises ValueError for numbers of
-    steps that make no sense.
+    steps that make no sense and for a stream that ends too early.
     """
     if not 0 <= start <= num_steps or chunk < 1:
         raise ValueError(
@@ -92,7 +92,9 @@ def _chunks(
 
     def stacked() -> Iterator[Batch]:
         for n in lengths:
-            batches = [next(stream) for _ in range(n)]
+            batches = list(islice(stream, n))
+            if len(batches) < n:
+                raise ValueError(f"source: the stream ended {n - len(batches)} batches before step {num_steps}")
             yield jax.tree.map(lambda *leaves: np.stack(leaves), *batches)
 
     with closing(prefetch(stacked(), size=1)) as ready:

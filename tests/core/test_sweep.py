@@ -58,3 +58,13 @@ def test_members_must_divide_over_the_devices():
         start(swept, 3)
     with pytest.raises(ValueError, match=r"members: got 3, .* needs a multiple of the 2 devices"):
         swept.step(start(sweep(learner), 3), rows(8))
+
+
+def test_members_of_a_device_run_side_by_side_or_one_after_another_with_the_same_result():
+    results = []
+    for on_each in ("vmap", "map"):
+        swept = sweep(learner, "devices", device_mesh(2, MEMBER_AXIS), on_each=on_each)
+        state = start(swept)
+        results.append(jax.jit(swept.step)(state, rows(8))[0].params["w"])
+        assert ("scan[" in str(jax.make_jaxpr(swept.step)(state, rows(8)))) == (on_each == "map")
+    np.testing.assert_allclose(*results, rtol=1e-6)

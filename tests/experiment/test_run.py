@@ -340,3 +340,11 @@ def test_the_command_line_says_that_all_checkpoints_are_damaged(tmp_path, capsys
         table.write_text("{}")
     said = last_line(capsys, folder, "--resume")
     assert said == f"error: checkpoints in {folder / 'checkpoints'}: all 2 are damaged, none can be resumed from"
+
+
+def test_resuming_leaves_the_config_of_the_start_as_it_is(tmp_path):
+    with pytest.raises(hooks.Preempted):
+        execute(tmp_path / "run", make=preempted_at_evaluation(1))
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    execute(tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "config.json").read_bytes() == before

@@ -98,3 +98,11 @@ def test_what_json_cannot_hold_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         run_dir.write_json(tmp_path / "config.json", {"x": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_belongs_to_one_process_at_a_time_and_is_free_again_afterwards(tmp_path):
+    folder = tmp_path / "run"
+    with run_dir.owned(folder), pytest.raises(run_dir.Busy, match="another process is writing to"):
+        run_dir.owned(folder).__enter__()
+    with run_dir.owned(folder):
+        assert folder.is_dir()

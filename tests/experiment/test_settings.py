@@ -125,3 +125,8 @@ def test_only_what_changes_the_numbers_differs():
 def test_plain_settings_are_strict_json():
     plain = as_plain(WithRate(learning_rate=-math.inf, out=Path("runs"), sweep=("a=1", "b=2")))
     assert (plain["learning_rate"], plain["out"], plain["sweep"]) == ("-inf", "runs", ["a=1", "b=2"])
+
+
+def test_a_value_may_be_swept_only_once():
+    with pytest.raises(ValueError, match="names a value twice"):
+        parse_sweeps(("decay=1,2,1.0",), FIELDS)

@@ -333,3 +333,16 @@ def test_another_model_is_refused_even_where_the_newest_is_damaged(copy):
 def test_two_arrays_of_one_path_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"two arrays of the state have the path a\.b; rename one"):
         save_all(tmp_path, {1: {"a.b": jnp.zeros(1), "a": {"b": jnp.ones(1)}}})
+
+
+def test_steps_that_a_resumed_run_takes_again_are_dropped_and_an_older_step_is_never_skipped_in_silence(tmp_path):
+    save_all(tmp_path, {10: state_of(10), 20: state_of(20)})
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(15, state_of(15))
+    with pytest.raises(CheckpointError, match="15: not saved, a later step is there"):
+        checkpoints.wait()
+    checkpoints.drop_after(10)
+    assert checkpoints.steps() == [10]
+    checkpoints.save(15, state_of(15))
+    checkpoints.close()
+    assert checkpoints.steps() == [10, 15]

@@ -79,10 +79,12 @@ def improvements(mode, values):
 
 @pytest.mark.parametrize(
     ("mode", "better", "step"),
-    [("min", [True, False, True, False, False], 3), ("max", [True, True, False, False, True], 5)],
+    [("min", [True, True, True, False, False], 3), ("max", [True, False, False, False, True], 5)],
 )
-def test_improvement_is_strict_and_follows_the_mean_over_members(mode, better, step):
-    found, improvement = improvements(mode, [[2.0, 4.0], [3.0, 3.5], [1.0, 1.0], [0.5, 1.5], [4.0, 9.0]])
+def test_improvement_is_strict_and_follows_the_median_over_members(mode, better, step):
+    found, improvement = improvements(
+        mode, [[0.0, 4.0, 9.0], [1.0, 3.5, 9.0], [1.0, 1.0, 1.0], [0.0, 1.0, 9.0], [9.0, 9.0, 0.0]]
+    )
     assert found == better
     assert improvement.step == step
     assert improvement.stale_for == 5 - step

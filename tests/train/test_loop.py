@@ -158,3 +158,9 @@ def test_no_steps_are_no_work():
 def test_numbers_of_steps_that_make_no_sense_are_refused(start, num_steps, chunk):
     with pytest.raises(ValueError, match=f"fit: got start={start}, num_steps={num_steps}, chunk={chunk}; needed are"):
         fit(learner, start_state(), RESIDENT, num_steps=num_steps, chunk=chunk, start=start)
+
+
+def test_a_stream_that_ends_too_early_is_an_error_that_says_so():
+    short = source._replace(stream=lambda step: iter([batch_of(0)] * 3))
+    with pytest.raises(ValueError, match="the stream ended 2 batches before step 5"):
+        fit(learner, start_state(), short, num_steps=5, chunk=5)

@@ -1,6 +1,7 @@
 """A sweep of 8 seeds x 8 learning rates of the digits MLP as one program, beside the same 64 runs one after another.
 
     python benchmarks/sweep.py
+    JAX_NUM_CPU_DEVICES=2 python benchmarks/sweep.py    # the members spread over two halves of the processor
 
 Three ways of the same code: the sweep; solo runs whose program is compiled once and called again; solo runs through
 `fit`, each compiling for itself (from the persistent cache), as 64 starts of a script would at best. Printed are
@@ -18,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mlr_jax.core.hypers import members
+from mlr_jax.core.parallel import device_mesh
 from mlr_jax.core.scan import repeat
-from mlr_jax.core.sweep import sweep
+from mlr_jax.core.sweep import MEMBER_AXIS, sweep
 from mlr_jax.experiment.main import use_compilation_cache
 from mlr_jax.train.loop import fit
 
@@ -36,6 +38,8 @@ def main() -> None:
     keys = jax.vmap(jax.random.key)(jnp.arange(SEEDS))
     member_keys, hypers, rows = members(keys, experiment.hypers, {"learning_rate": RATES})
     together = sweep(experiment.learner)
+    if jax.device_count() > 1:
+        together = sweep(experiment.learner, "devices", device_mesh(jax.device_count(), MEMBER_AXIS))
     init = jax.jit(together.init)
     run = repeat(together, CHUNK)
     data = experiment.source.batch
@@ -63,7 +67,7 @@ def main() -> None:
 
     swept, solo = alternate(sweep_once, one_after_another)
     fits = seconds(one_fit_after_another)
-    device = jax.devices()[0].platform
+    device = f"{jax.devices()[0].platform} x {jax.device_count()}"
     print(f"{len(rows)} members x {STEPS} steps on {device}, medians of {REPEATS} alternating repeats")
     for name, value in (("one program", swept), ("one after another", solo), ("one fit after another", fits)):
         print(f"{name:22} {value:8.3f} s {steps / value:10,.0f} member steps/s {value / swept:6.2f} x the sweep's time")

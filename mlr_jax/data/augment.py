@@ -1,10 +1,12 @@
-"""Random changes of ONE image, [H, W, C], that keep its label, made on the device inside the compiled step.
+"""Random changes of the training data, made on the device inside the compiled step.
 
-Each is a pure function of an explicit key, vmapped by the caller. `augment` puts any of them in front of a `Task`:
+Most change ONE image, [H, W, C], and keep its label: pure functions of an explicit key, vmapped by the caller.
+`augment` puts any of them in front of a `Task`; `mixup` wraps a `Task` too, since it mixes rows and their labels:
 
-    augment(task, lambda key, image: random_crop(key, image, padding=4), random_flip)
+    mixup(augment(task, partial(random_crop, padding=4), random_flip), alpha=0.2)
 """
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -125,36 +127,50 @@ def cutout(key: Key, image: jax.Array, size: int) -> jax.Array:
     return jnp.where(square, jnp.zeros((), image.dtype), image)
 
 
-def mixup(key: Key, x: jax.Array, y_onehot: jax.Array, alpha: float | jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mix each row of a batch with another one, inputs and labels alike (Zhang et al. 2018).
+def mixup(task: Task, alpha: float) -> Task:
+    """`task` whose loss sees each real row mixed with another one, inputs and labels alike (Zhang et al., 2018).
 
-        x' = lambda x + (1 - lambda) x[p],  y' = lambda y + (1 - lambda) y[p],  lambda ~ Beta(alpha, alpha)
+        x' = lambda x + (1 - lambda) x[p],  L = lambda loss(x', y) + (1 - lambda) loss(x', y[p]),  lambda ~ Beta(alpha, alpha)
+
+    One lambda and one permutation p of the real rows are drawn for the batch; padding maps to itself. For a loss that
+    is linear in the label's distribution, as cross-entropy is, L is the loss of the mixed label lambda y + (1 - lambda)
+    y[p]. Both losses have one key, so the same dropout; updated collections and metrics are those of the first, so
+    accuracy is that of x' against y. Evaluation is unchanged.
 
     Args:
-        key: draws one lambda for the batch and the permutation p of its rows.
-        x: [B, ...], floating point.
-        y_onehot: [B, C], floating point.
-        alpha: > 0, may be traced; towards 0 rows stay apart, towards infinity lambda is 1/2.
-
-    Returns:
-        x' and y', of the shapes and dtypes of `x` and `y_onehot`.
+        task: its batches hold floating-point `"x"` [B, ...] and `"y"` [B, ...].
+        alpha: > 0; towards 0 rows stay apart, towards infinity lambda is 1/2.
 
     Raises:
-        ValueError: `x` or `y_onehot` is not floating point, or `y_onehot` is not [B, C].
+        ValueError: `alpha` is not positive and finite or, once traced, `"x"` is not floating point.
     """
-    for name, array in (("x", x), ("y_onehot", y_onehot)):
-        if not jnp.issubdtype(array.dtype, jnp.floating):
-            raise ValueError(f"{name} must be floating point to be mixed, got {array.dtype}")
-    if y_onehot.ndim != 2 or len(y_onehot) != len(x):
-        raise ValueError(f"y_onehot must have shape [{len(x)}, C], got {list(y_onehot.shape)}")
-    weight_key, order_key = jax.random.split(key)
-    weight = jax.random.beta(weight_key, alpha, alpha)
-    order = jax.random.permutation(order_key, len(x))
+    if not 0 < alpha < math.inf:
+        raise ValueError(f"alpha must be positive and finite, got {alpha}")
 
-    def mix(values: jax.Array) -> jax.Array:
-        return (weight * values + (1 - weight) * values[order]).astype(values.dtype)
+    def loss(
+        variables: Variables, batch: Batch, key: Key, hypers: Hypers
+    ) -> tuple[jax.Array, tuple[Variables, Metrics]]:
+        x, y = batch["x"], batch["y"]
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ValueError(f'batch["x"] must be floating point to be mixed, got {x.dtype}')
+        weight_key, order_key, task_key = jax.random.split(key, 3)
+        weight = jax.random.beta(weight_key, alpha, alpha)
+        partners = _permutation_of_real_rows(order_key, batch.get("mask", jnp.ones(len(x))))
+        mixed = {**batch, "x": (weight * x + (1 - weight) * x[partners]).astype(x.dtype)}
+        own, aux = task.loss(variables, mixed, task_key, hypers)
+        other, _ = task.loss(variables, {**mixed, "y": y[partners]}, task_key, hypers)
+        return weight * own + (1 - weight) * other, aux
 
-    return mix(x), mix(y_onehot)
+    return task._replace(loss=loss)
+
+
+def _permutation_of_real_rows(key: Key, mask: jax.Array) -> jax.Array:
+    """A uniformly random permutation of the rows whose mask is 1, the identity on the others: [B] int."""
+    real = mask > 0
+    in_order = jnp.argsort(~real)
+    # The sorts are stable and put the real rows first, so behind them both list the padding in the same order.
+    shuffled = jnp.argsort(jnp.where(real, jax.random.uniform(key, real.shape), 1.0))
+    return in_order.at[in_order].set(shuffled)
 
 
 def _check_image(image: jax.Array) -> None:

@@ -56,10 +56,10 @@ def read_npz(path: str | Path) -> Dataset:
     """The arrays `x_train`, `y_train`, `x_test`, `y_test` of an .npz file, as in the common `mnist.npz`.
 
     Images are uint8, or floating point in [0, 1], of shape [N, H, W] or [N, H, W, C]; labels are integers [N] or
-    [N, 1]. Classes are named by their number.
+    [N, 1]. The classes are 0 to the greatest training label, named by their number.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it is not an .npz, needs pickle, lacks a key, or
-    holds arrays of another kind.
+    Raises FileNotFoundError if there is no such file, ValueError if it is not an .npz, needs pickle, lacks a key,
+    holds arrays of another kind, or a class has no training row.
     """
     path = Path(path)
     if not path.is_file():
@@ -67,7 +67,7 @@ def read_npz(path: str | Path) -> Dataset:
     x_train, y_train, x_test, y_test = _read_npz_arrays(path)
     train = {"x": _as_images(x_train, f"{path}: x_train"), "y": _as_labels(y_train, f"{path}: y_train")}
     test = {"x": _as_images(x_test, f"{path}: x_test"), "y": _as_labels(y_test, f"{path}: y_test")}
-    num_classes = 1 + max(int(part["y"].max(initial=0)) for part in (train, test))
+    num_classes = _count_classes(train["y"], f"{path}: y_train")
     check_arrays(train, num_classes=num_classes, name=f"{path}: train")
     check_arrays(test, num_classes=num_classes, name=f"{path}: test")
     return Dataset(train, test, tuple(map(str, range(num_classes))))
@@ -138,7 +138,32 @@ def _as_labels(array: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(
             f"{name} must be integers of shape [N] or [N, 1], got {array.dtype} of shape {list(array.shape)}"
         )
-    return labels.astype(np.int32)
+    return labels
+
+
+def _count_classes(labels: np.ndarray, name: str) -> int:
+    """1 + max(labels), where every class below has a row: a stray label must not make classes. Takes O(N) memory."""
+    seen = np.unique(labels[labels >= 0])
+    gaps = np.flatnonzero(seen != np.arange(len(seen)))
+    if len(gaps):
+        row = int(np.argmax(labels))
+        raise ValueError(
+            f"{name} must hold every label up to its greatest, {labels[row]} in row {row}, but no row has label {gaps[0]}"
+        )
+    return len(seen)
+
+
+def _count_classes(labels: np.ndarray, name: str) -> int:
+    """K, where the labels are 0 .. K - 1 and none of them is without a row: a stray 255 must not make 256 classes."""
+    classes = np.unique(labels[labels >= 0])
+    gaps = np.flatnonzero(classes != np.arange(len(classes)))
+    if gaps.size:
+        greatest = int(labels.argmax())
+        raise ValueError(
+            f"{name}: labels must be 0 .. K - 1, each with a row; got {labels[greatest]} in row {greatest}, "
+            f"but none is {gaps[0]}"
+        )
+    return len(classes)
 
 
 def _split_folder(path: Path, names: Sequence[str]) -> Path:

@@ -31,7 +31,8 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
 
     Raises:
         FileNotFoundError: the set is neither on disk nor can it be downloaded and prepared.
-        ValueError: it is stored without random access, has no image and label, lacks a split, or images differ in size.
+        ValueError: it is stored without random access, has no image and label, lacks a split, images differ in size or
+            are not uint8, or its label names no classes.
     """
     builder = _builder(name, data_dir)
     splits = list(builder.info.splits)
@@ -39,8 +40,13 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
     if "train" not in splits or test not in splits:
         raise ValueError(f"{name} must have the splits train and test (or validation), got {splits}; see stream")
     arrays = {split: _stack([_example(row) for row in _data_source(builder, split)]) for split in ("train", test)}
-    class_names = tuple(builder.info.features["label"].names)
+    label = builder.info.features["label"]
+    if not hasattr(label, "names"):
+        raise ValueError(f"{name} must have a label that names classes, got {type(label).__name__}")
+    class_names = tuple(label.names)
     for split, part in arrays.items():
+        if part["x"].dtype != np.uint8:
+            raise ValueError(f"{name} must have images of uint8, got {part['x'].dtype}")
         part["x"] = part["x"].astype(np.float32) / np.float32(255)
         check_arrays(part, num_classes=len(class_names), name=f"{name}: {split}")
     return Dataset(arrays["train"], arrays[test], class_names)
@@ -129,6 +135,18 @@ def _stack(rows: Sequence[Example]) -> dict[str, np.ndarray]:
                     f"{list(np.shape(array))}; use stream with a transform that resizes"
                 )
     return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+
+
+def _class_names(features: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The names of the labels of a set for classification, of 8-bit images."""
+    from tensorflow_datasets.features import ClassLabel
+
+    image, label = features["image"], features["label"]
+    if not isinstance(label, ClassLabel):
+        raise ValueError(f"{name}: label must be a ClassLabel, got {type(label).__name__} of {label.np_dtype}")
+    if image.np_dtype != np.uint8:
+        raise ValueError(f"{name}: image must be uint8, got {np.dtype(image.np_dtype)}; see stream")
+    return tuple(label.names)
 
 
 def _data_source(builder: Any, split: str) -> Sequence[Mapping[str, Any]]:

@@ -70,8 +70,10 @@ def test_npz_with_channels_floats_and_label_columns(tmp_path):
         ({"x_train": np.zeros((6, 4))}, r"got float64 of shape \[6, 4\]"),
         ({"x_train": np.full((6, 4, 3), np.nan)}, r'train\["x"\]: 72 values are NaN or infinite, the first in row 0'),
         ({"y_train": np.zeros(6)}, "y_train must be integers of shape"),
+        ({"y_train": np.array([0, 1, 2, 0, 255, 2])}, r"each with a row; got 255 in row 4, but none is 3$"),
+        ({"y_test": np.array([0, 3, 1])}, r'test\["y"\] must be in \[0, 3\), got 3 in row 1'),
         ({"y_train": np.zeros(5, int)}, "train: arrays must have equal leading lengths"),
-        ({"y_train": np.array([0, 0, 0, -1, 0, 0])}, r"must be in \[0, 3\), got -1 in row 3"),
+        ({"y_train": np.array([0, 0, 0, -1, 0, 0])}, r"must be in \[0, 1\), got -1 in row 3"),
         ({"x_test": np.zeros((0, 4, 3)), "y_test": np.zeros(0, int)}, "test must hold at least one array, each with"),
     ],
 )

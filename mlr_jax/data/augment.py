@@ -130,7 +130,8 @@ def cutout(key: Key, image: jax.Array, size: int) -> jax.Array:
 def mixup(task: Task, alpha: float) -> Task:
     """`task` whose loss sees each real row mixed with another one, inputs and labels alike (Zhang et al., 2018).
 
-        x' = lambda x + (1 - lambda) x[p],  L = lambda loss(x', y) + (1 - lambda) loss(x', y[p]),  lambda ~ Beta(alpha, alpha)
+        x' = lambda x + (1 - lambda) x[p],  lambda ~ Beta(alpha, alpha)
+        L = lambda loss(x', y) + (1 - lambda) loss(x', y[p])
 
     One lambda and one permutation p of the real rows are drawn for the batch; padding maps to itself. For a loss that
     is linear in the label's distribution, as cross-entropy is, L is the loss of the mixed label lambda y + (1 - lambda)

@@ -39,14 +39,10 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
     test = "test" if "test" in splits else "validation"
     if "train" not in splits or test not in splits:
         raise ValueError(f"{name} must have the splits train and test (or validation), got {splits}; see stream")
-    arrays = {split: _stack([_example(row) for row in _data_source(builder, split)]) for split in ("train", test)}
-    label = builder.info.features["label"]
-    if not hasattr(label, "names"):
-        raise ValueError(f"{name} must have a label that names classes, got {type(label).__name__}")
-    class_names = tuple(label.names)
+    sources = {split: _data_source(builder, split) for split in ("train", test)}
+    class_names = _class_names(builder.info.features, name)
+    arrays = {split: _stack([_example(row) for row in source]) for split, source in sources.items()}
     for split, part in arrays.items():
-        if part["x"].dtype != np.uint8:
-            raise ValueError(f"{name} must have images of uint8, got {part['x'].dtype}")
         part["x"] = part["x"].astype(np.float32) / np.float32(255)
         check_arrays(part, num_classes=len(class_names), name=f"{name}: {split}")
     return Dataset(arrays["train"], arrays[test], class_names)
@@ -139,14 +135,18 @@ def _stack(rows: Sequence[Example]) -> dict[str, np.ndarray]:
 
 def _class_names(features: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The names of the labels of a set for classification, of 8-bit images."""
-    from tensorflow_datasets.features import ClassLabel
+    import tensorflow_datasets
 
     image, label = features["image"], features["label"]
-    if not isinstance(label, ClassLabel):
-        raise ValueError(f"{name}: label must be a ClassLabel, got {type(label).__name__} of {label.np_dtype}")
+    if not isinstance(label, tensorflow_datasets.features.ClassLabel):
+        raise ValueError(f"{name}: label must be a ClassLabel, got {_one_line(label)}")
     if image.np_dtype != np.uint8:
-        raise ValueError(f"{name}: image must be uint8, got {np.dtype(image.np_dtype)}; see stream")
+        raise ValueError(f"{name}: image must be uint8, got {_one_line(image)}; see stream")
     return tuple(label.names)
+
+
+def _one_line(feature: Any) -> str:
+    return textwrap.shorten(repr(feature), 120)
 
 
 def _data_source(builder: Any, split: str) -> Sequence[Mapping[str, Any]]:

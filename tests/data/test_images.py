@@ -74,6 +74,10 @@ def test_npz_with_channels_floats_and_label_columns(tmp_path):
         ({"y_test": np.array([0, 3, 1])}, r'test\["y"\] must be in \[0, 3\), got 3 in row 1'),
         ({"y_train": np.zeros(5, int)}, "train: arrays must have equal leading lengths"),
         ({"y_train": np.array([0, 0, 0, -1, 0, 0])}, r"must be in \[0, 1\), got -1 in row 3"),
+        ({"y_train": np.array([1, 2, 3, 1, 2, 3])}, r"a.npz: y_train: .* got 3 in row 2, but none is 0$"),
+        ({"y_train": np.array([0, 1, 2, 0, 1, 2**32])}, r"got 4294967296 in row 5, but none is 3$"),
+        ({"y_train": np.array([0, 1, 2, 0, 1, 2**64 - 1], np.uint64)}, r"got 18446744073709551615 in row 5"),
+        ({"y_test": np.array([2, 2**32, 0])}, r'test\["y"\] must be in \[0, 3\), got 4294967296 in row 1$'),
         ({"x_test": np.zeros((0, 4, 3)), "y_test": np.zeros(0, int)}, "test must hold at least one array, each with"),
     ],
 )

@@ -126,14 +126,45 @@ def test_images_that_differ_in_size_are_named(data_dir):
         next(source.evaluation())
 
 
-def edited_copy(data_dir, tmp_path, edit):
-    """The prepared set with another `dataset_info.json`."""
+def edited_copy(data_dir, tmp_path, edit, file="dataset_info.json"):
+    """The prepared set with another `dataset_info.json`, or another such file."""
     version = tmp_path / "tiny_images" / "1.0.0"
     shutil.copytree(data_dir / "tiny_images" / "1.0.0", version)
-    info = json.loads((version / "dataset_info.json").read_text())
+    info = json.loads((version / file).read_text())
     edit(info)
-    (version / "dataset_info.json").write_text(json.dumps(info))
+    (version / file).write_text(json.dumps(info))
     return version
+
+
+@pytest.mark.parametrize(
+    ("name", "feature", "expected"),
+    [
+        ("label", lambda f: f.Scalar(np.int64), r"label must be a ClassLabel, got Scalar\(shape=\(\), dtype=int64\)$"),
+        (
+            "label",
+            lambda f: f.Sequence(f.ClassLabel(num_classes=2)),
+            r"label must be a ClassLabel, got Sequence\(Class",
+        ),
+        ("label", lambda f: f.FeaturesDict({"a": f.Text(), "b": f.Text()}), r"label must be a ClassLabel, got Feat"),
+        (
+            "image",
+            lambda f: f.Image(shape=(4, 4, 3), dtype=np.uint16),
+            r"image must be uint8, got Image\(shape=\(4, 4, 3\), dtype=uint16\); see stream$",
+        ),
+        ("image", lambda f: f.Tensor(shape=(4, 4, 3), dtype=np.float32), r"image must be uint8, got Tensor.*float32"),
+    ],
+)
+def test_a_set_of_another_kind_is_one_line_that_names_it(data_dir, tmp_path, name, feature, expected):
+    from google.protobuf import json_format
+    from tensorflow_datasets import features
+
+    def edit(info):
+        info["featuresDict"]["features"][name] = json_format.MessageToDict(feature(features).to_proto())
+
+    version = edited_copy(data_dir, tmp_path, edit, "features.json")
+    with pytest.raises(ValueError, match=rf"^{version}: {expected}") as error:
+        tfds.load(str(version))
+    assert "\n" not in str(error.value)
 
 
 def test_a_set_stored_as_tfrecord_is_one_line_that_says_what_to_run(data_dir, tmp_path):

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
+from classical import cluster_cases, kernel_cases, linear_cases, tree_cases
+from learner_case import Case, Wrap, image_batch
 
 from mlr_jax.core.accumulate import accumulate
 from mlr_jax.core.ema import ema
@@ -14,40 +15,12 @@ from mlr_jax.core.on_device import on_device
 from mlr_jax.core.optimizers import adamw, sgd
 from mlr_jax.core.precision import mixed_precision
 from mlr_jax.core.schedules import warmup_cosine
-from mlr_jax.core.types import Batch, Hypers, Learner
+from mlr_jax.core.types import Learner
 from mlr_jax.data.augment import augment, random_crop, random_flip
 from mlr_jax.nn.cnn import CNN
 from mlr_jax.nn.mlp import MLP
 from mlr_jax.supervised.classification import Hypers as ClassifierHypers
 from mlr_jax.supervised.classification import classification
-
-Wrap = Callable[[Learner], Learner]
-
-
-class Case(NamedTuple):
-    """A learner and what the laws need to know of it.
-
-    make:     the learner, with a wrapper around the part of it whose batches have rows (a device wrapper, say)
-    batch:    step -> the batch of that step
-    hypers, other_hypers: two settings
-    resident: every step is given the same batch
-    padded:   batches have rows that a mask can blank
-    row_keys: the step draws random numbers for each row, so that rows on another device draw others
-    any_rows: batches may have any number of rows
-    traces:   how often a step is traced for any number of hyper-parameter values
-    tolerance: of comparisons between two programs that compute the same
-    """
-
-    make: Callable[[Wrap], Learner]
-    batch: Callable[[int], Batch]
-    hypers: Hypers
-    other_hypers: Hypers
-    resident: bool = False
-    padded: bool = True
-    row_keys: bool = False
-    any_rows: bool = True
-    traces: int = 1
-    tolerance: float = 2e-5
 
 
 class SgdHypers(NamedTuple):
@@ -58,19 +31,6 @@ class SgdHypers(NamedTuple):
     weight_decay: float = 1e-3
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
-
-
-def image_batch(step: int, rows: int = 16) -> dict[str, np.ndarray]:
-    """Four classes of noisy 8x8 images."""
-    rng = np.random.default_rng((7, step))
-    y = rng.integers(0, 4, rows).astype(np.int32)
-    centres = np.random.default_rng(1).normal(size=(4, 8, 8, 1))
-    return {"x": (centres[y] + 0.5 * rng.normal(size=(rows, 8, 8, 1))).astype(np.float32), "y": y}
-
-
-def identity(learner: Learner) -> Learner:
-    """No wrapper."""
-    return learner
 
 
 mlp_task = classification(MLP((16,), 4), (8, 8, 1))
@@ -100,4 +60,8 @@ LEARNERS: dict[str, Case] = {
     "mlp on device": Case(lambda wrap: on_device(learner(mlp_task)(wrap), 16), **WHOLE_SET, **SGD),
     "cnn": Case(learner(cnn_task), image_batch, **SGD, tolerance=1e-4),
     "cnn bfloat16": Case(learner(mixed_precision(cnn_task)), image_batch, **SGD, tolerance=1e-1),
+    **linear_cases.CASES,
+    **tree_cases.CASES,
+    **kernel_cases.CASES,
+    **cluster_cases.CASES,
 }

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     **{topic: ["core", "ops", "nn", *TOPICS] for topic in TOPICS},
     "data": ["core", "ops", "data"],
     "train": ["core", "train"],
-    "tune": ["core", "tune"],
+    "tune": ["core", "ops", "tune"],
     "report": ["core", "report"],
     "terminal": [],
     "experiment": ANYTHING,

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from learners import LEARNERS, Case, identity
+from learner_case import Case, identity
+from learners import LEARNERS
 
 from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.parallel import data_parallel, device_mesh, fsdp, per_device, pmapped

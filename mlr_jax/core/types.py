@@ -56,6 +56,18 @@ class Learner(NamedTuple):
     evaluate: Callable[[State, Batch], Metrics]
 
 
+class Estimator(NamedTuple):
+    """What is fitted to a whole set at once: a closed form, a fixed point, a tree.
+
+    fit:     key, hypers, x [N, D], y [N], weight [N] -> model, a pytree of arrays; a row of weight 0 is not there
+    predict: model, x [N, D] -> what a metric compares with y: values [N] of a regressor, scores [N, K] of a
+             classifier (probabilities where it has them), of which the greatest names the class
+    """
+
+    fit: Callable[[Key, Hypers, jax.Array, jax.Array, jax.Array], Any]
+    predict: Callable[[Any, jax.Array], jax.Array]
+
+
 class TrainState(NamedTuple):
     """The state of a gradient learner: arrays only, no optimizer and no model inside."""
 

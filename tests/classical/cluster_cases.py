@@ -1,0 +1,5 @@
+"""Learners of this group for the laws."""
+
+from learner_case import Case
+
+CASES: dict[str, Case] = {}

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import tyro
@@ -20,6 +20,14 @@ from mlr_jax.experiment.settings import Settings
 from mlr_jax.terminal import fail, say
 from mlr_jax.train import hooks
 from mlr_jax.train.checkpoint import CheckpointError
+
+
+class Call(NamedTuple):
+    """How an experiment file was called: its name, the command that does so again, and the flags it was given."""
+
+    name: str
+    command: str
+    settings: Any
 
 
 def main(
@@ -34,18 +42,12 @@ def main(
     tiny: the defaults that `--tiny` puts in place of the usual ones. Exits with 2 and one line on a bad argument, and
     with 128 + N when signal N has ended the run in order.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    path = Path(file or sys.argv[0]).resolve()
-    name = f"{path.parent.name}/{path.stem}"
-    settings = parse(config, tiny, arguments, f"{path.stem}.py")
-    use_compilation_cache()
-    logging.getLogger("absl").setLevel(logging.ERROR)  # libraries' warnings stand in the way of our one line
-    command = shlex.join([_short(Path(sys.executable)), _short(path), *arguments])
+    name, command, settings = read_call(config, tiny, arguments, file)
     try:
         planned = plan(name, command, settings, build)
     except (ValueError, OSError, ImportError) as error:
         fail(str(error))
-    say(f"{name}: {len(planned.members)} members, {settings.steps} steps, into {_short(planned.directory)}")
+    say(f"{name}: {len(planned.members)} members, {settings.steps} steps, into {short(planned.directory)}")
     try:
         summary = run(planned, say)
     except run_dir.Busy as busy:
@@ -56,12 +58,25 @@ def main(
     except CheckpointError as error:
         fail(str(error), code=1)
     except hooks.NonFinite as error:
-        fail(f"{error} (the newest good checkpoint is in {_short(planned.directory / 'checkpoints')})", code=1)
-    _print_summary(summary, planned.directory)
+        fail(f"{error} (the newest good checkpoint is in {short(planned.directory / 'checkpoints')})", code=1)
+    print_summary(summary, planned.directory)
     return summary
 
 
-def parse(config: type[Settings], tiny: Mapping[str, Any], arguments: Sequence[str], program: str) -> Settings:
+def read_call(
+    config: type[Any], tiny: Mapping[str, Any], arguments: Sequence[str] | None = None, file: str | None = None
+) -> Call:
+    """The call of this process, or of `arguments` and `file`, with the compilation cache and quiet libraries set up."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    path = Path(file or sys.argv[0]).resolve()
+    settings = parse(config, tiny, arguments, f"{path.stem}.py")
+    use_compilation_cache()
+    logging.getLogger("absl").setLevel(logging.ERROR)  # libraries' warnings stand in the way of our one line
+    command = shlex.join([short(Path(sys.executable)), short(path), *arguments])
+    return Call(f"{path.parent.name}/{path.stem}", command, settings)
+
+
+def parse(config: type[Any], tiny: Mapping[str, Any], arguments: Sequence[str], program: str) -> Any:
     """The flags as a config; a bad one exits with 2 and a single line."""
     default = config(**tiny, tiny=True) if "--tiny" in arguments else config()
     output = io.StringIO()
@@ -97,26 +112,36 @@ def use_compilation_cache() -> None:
 def _resuming(command: str, directory: Path) -> str:
     words = [word for word in shlex.split(command) if word != "--resume"]
     if not any(word == "--out" or word.startswith("--out=") for word in words):
-        words += ["--out", _short(directory)]
+        words += ["--out", short(directory)]
     return shlex.join([*words, "--resume"])
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
+    """The path as seen from the current folder, where it lies in it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _print_summary(summary: Mapping[str, Any], directory: Path) -> None:
+def print_summary(summary: Mapping[str, Any], directory: Path) -> None:
+    """The metrics, the tables of a study, what the run took and where its report lies, on the error stream."""
     from rich.console import Console
     from rich.table import Table
 
-    from mlr_jax.report.formatting import interval
+    from mlr_jax.report.formatting import cell, interval
 
-    table = Table("metric", "mean over members", box=None)
-    for name, entry in summary["metrics"].items():
-        if not name.startswith("train_gradient"):
-            table.add_row(name, interval(entry))
     console = Console(stderr=True)
-    console.print(table)
-    rate = f", {summary['items_per_s']:,.0f} {summary['unit']}/s" if summary["items_per_s"] else ""
+    if summary["metrics"]:
+        table = Table("metric", "mean over members", box=None)
+        for name, entry in summary["metrics"].items():
+            if not name.startswith("train_gradient"):
+                table.add_row(name, interval(entry))
+        console.print(table)
+    for entry in summary.get("tables", []):
+        table = Table(title=entry["title"], title_justify="left", box=None)
+        for index, column in enumerate(entry["columns"]):
+            table.add_column(column, justify="right" if index else "left")
+        for row in entry["rows"]:
+            table.add_row(*map(cell, row))
+        console.print(table)
+    rate = f", {summary['items_per_s']:,.0f} {summary['unit']}/s" if summary.get("items_per_s") else ""
     say(f"{summary['wall_s']:.1f} s, of which compiling {summary['compile_s']:.1f} s{rate} on {summary['device']}")
-    say(f"report: {_short(directory / 'report.html')}")
+    say(f"report: {short(directory / 'report.html')}")

@@ -159,7 +159,7 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
         checkpoints.save(steps, state)
         timing = timing._replace(compile_s=timing.compile_s + init_s + evaluate_s)
         summary = _summary(planned, timing, steps, records.read(directory / run_dir.RECORDS))
-        _draw(directory, experiment.figures(state))
+        draw(directory, experiment.figures(state))
     run_dir.write_json(directory / run_dir.SUMMARY, summary)
     page.write(directory)
     return summary
@@ -265,7 +265,8 @@ def _summary(planned: Plan, timing: Timing, steps: int, history: Sequence[Mappin
     }
 
 
-def _draw(directory: Path, figures: Mapping[str, "Figure"]) -> None:
+def draw(directory: Path, figures: Mapping[str, "Figure"]) -> None:
+    """Write each figure to figures/NAME.png of the run's folder."""
     if figures:
         (directory / "figures").mkdir(exist_ok=True)
     for name, figure in figures.items():
@@ -279,7 +280,8 @@ def describe_devices(count: int) -> str:
     return f"{kind} x {count}"
 
 
-def versions() -> dict[str, str]:
+def versions(
+    names: Sequence[str] = ("mlr-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy"),
+) -> dict[str, str]:
     """Versions of what the numbers depend on."""
-    names = ("mlr-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}

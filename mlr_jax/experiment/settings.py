@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import tyro
@@ -83,17 +83,8 @@ PARTS = ("label_smoothing", "validation", "dropout")
 
 def check(settings: Settings) -> None:
     """Raises ValueError, in one line that names the flag, for a value that cannot be run."""
-    for name, least in (
-        ("steps", 1), ("seeds", 1), ("chunk", 1), ("eval_every", 1), ("checkpoint_every", 1), ("patience", 0),
-        ("devices", 1), ("seed", 0),
-    ):  # fmt: skip
-        value = getattr(settings, name)
-        if value < least:
-            raise ValueError(f"--{name.replace('_', '-')}: got {value}, must be at least {least}")
-    if settings.seed + settings.seeds > 2**31:
-        raise ValueError(f"--seed: got {settings.seed}, must be at most {2**31 - settings.seeds}")
-    if settings.resume and settings.out is None:
-        raise ValueError("--resume: got no --out, which names the folder of the run to go on with")
+    least = {"steps": 1, "chunk": 1, "eval_every": 1, "checkpoint_every": 1, "patience": 0, "devices": 1}
+    check_members(settings, least)
     platform, there = jax.default_backend(), jax.device_count()
     if settings.devices > there:
         hint = "; JAX_NUM_CPU_DEVICES=N splits a CPU into N" if platform == "cpu" else ""
@@ -104,6 +95,21 @@ def check(settings: Settings) -> None:
             raise ValueError(f"--{field.name.replace('_', '-')}: got {value}, must be at least 0")
         if field.name in PARTS and not value < 1:
             raise ValueError(f"--{field.name.replace('_', '-')}: got {value}, must be at least 0 and less than 1")
+
+
+def check_members(settings: Any, least: Mapping[str, int]) -> None:
+    """Seeds and folder, which every kind of experiment has, and the least value that some other flags may take.
+
+    Raises ValueError in one line that names the flag.
+    """
+    for name, smallest in {"seeds": 1, "seed": 0, **least}.items():
+        value = getattr(settings, name)
+        if value < smallest:
+            raise ValueError(f"--{name.replace('_', '-')}: got {value}, must be at least {smallest}")
+    if settings.seed + settings.seeds > 2**31:
+        raise ValueError(f"--seed: got {settings.seed}, must be at most {2**31 - settings.seeds}")
+    if settings.resume and settings.out is None:
+        raise ValueError("--resume: got no --out, which names the folder of the run to go on with")
 
 
 def parse_sweeps(texts: tuple[str, ...], allowed: tuple[str, ...]) -> dict[str, list[float]]:
@@ -158,7 +164,7 @@ def _number(text: str, value: str) -> float:
     return number
 
 
-def as_plain(settings: Settings) -> dict[str, object]:
+def as_plain(settings: Any) -> dict[str, object]:
     """Every field as JSON can hold it."""
     values = {field.name: getattr(settings, field.name) for field in fields(settings)}
     return {name: str(value) if isinstance(value, Path) else _finite(value) for name, value in values.items()}

@@ -40,6 +40,11 @@ def interval(entry: Mapping[str, Any]) -> str:
     return uncertain(entry["mean"], entry["ci95"]) + (f" ({diverged} diverged)" if diverged else "")
 
 
+def cell(value: Any) -> str:
+    """A cell of a table: text as it is, a number as `number`, a metric's entry as `interval`."""
+    return interval(value) if isinstance(value, Mapping) else number(value)
+
+
 def words(name: str) -> str:
     """An identifier as a heading: `confusion_matrix` -> `Confusion matrix`."""
     spaced = name.replace("_", " ").strip()

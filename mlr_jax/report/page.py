@@ -39,9 +39,10 @@ def render(found: Run) -> str:
         _facts(found),
         _metrics(found, metrics),
         *_groups(groups),
+        *_tables(found),
         *_curves(found),
         *_sweep(groups),
-        *_pictures(found.directory),
+        *_pictures(found),
         *_members(found, metrics),
         *_settings(found),
     ]
@@ -120,6 +121,14 @@ def _cell(metrics: Mapping[str, Any], metric: str) -> str:
     return formatting.interval(metrics[metric]) if metric in metrics else formatting.MISSING
 
 
+def _tables(found: Run) -> list[str]:
+    return [
+        markup.section(table["title"], markup.table(table["columns"], [[*map(formatting.cell, row)] for row in rows]))
+        for table in (found.summary or {}).get("tables", [])
+        if (rows := table["rows"])
+    ]
+
+
 def _curves(found: Run) -> list[str]:
     panels = by_metric(metric_names(found.records))
     drawn = []
@@ -137,9 +146,12 @@ def _sweep(groups: Sequence[Mapping[str, Any]]) -> list[str]:
     return [markup.section("Sweep", markup.figures(drawn))] if drawn else []
 
 
-def _pictures(directory: Path) -> list[str]:
-    paths = sorted((directory / "figures").glob("*.png"))
-    drawn = [markup.figure(path.read_bytes(), formatting.words(path.stem)) for path in paths]
+def _pictures(found: Run) -> list[str]:
+    """The run's own figures: those with a caption in the order of the summary, then the others by name."""
+    captions = (found.summary or {}).get("figures", {})
+    paths = {path.stem: path for path in sorted((found.directory / "figures").glob("*.png"))}
+    names = [*(name for name in captions if name in paths), *(name for name in paths if name not in captions)]
+    drawn = [markup.figure(paths[name].read_bytes(), captions.get(name) or formatting.words(name)) for name in names]
     return [markup.section("Figures", markup.figures(drawn))] if drawn else []
 
 

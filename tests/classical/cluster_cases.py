@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from learner_case import Case, Wrap
 
-from mlr_jax.classical import kmeans
+from mlr_jax.classical import kmeans, pca
 from mlr_jax.core.types import Learner
 
 
 def blobs(step: int, rows: int = 48) -> dict[str, np.ndarray]:
-    """Three clouds of points of unequal size and shape, far apart, the same in every step."""
-    rng = np.random.default_rng(3)
+    """Three clouds of points of unequal size and shape, far apart."""
+    rng = np.random.default_rng((3, step))
     y = np.tile([0, 1, 2, 0], rows // 4).astype(np.int32)
     centres = np.array([[4.0, 0, 1, 0], [-4, 2, 0, 1], [0, -5, -2, 0]])
     noise = rng.normal(size=(rows, 4)) * np.array([0.5, 0.8, 1.1])[y][:, None]
@@ -24,11 +24,15 @@ def learner(factory: Callable[..., Learner], **keywords: Any) -> Callable[[Wrap]
     return lambda wrap: wrap(factory(**keywords))
 
 
-WHOLE_SET = {"batch": blobs, "resident": True}
+WHOLE_SET = {"batch": lambda step: blobs(0), "resident": True}
 
 CASES: dict[str, Case] = {
     "k-means": Case(
         learner(kmeans.k_means_learner, num_features=4, num_clusters=3),
         hypers=kmeans.Hypers(), other_hypers=kmeans.Hypers(1e-2), **WHOLE_SET,
+    ),
+    "pca": Case(
+        learner(pca.pca_learner, num_features=4, num_components=2),
+        batch=blobs, hypers=pca.Hypers(), other_hypers=pca.Hypers(),
     ),
 }  # fmt: skip

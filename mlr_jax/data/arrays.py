@@ -90,6 +90,22 @@ def check_arrays(arrays: Arrays, *, num_classes: int | None = None, name: str = 
         _check_labels(arrays["y"], num_classes, f'{name}["y"]')
 
 
+def count_classes(labels: np.ndarray, name: str) -> int:
+    """K, where the labels are 0 .. K - 1 and none of them is without a row: a stray 255 must not make 256 classes.
+
+    Raises ValueError, with the greatest label's row, where a class has none.
+    """
+    classes = np.unique(labels[labels >= 0])
+    gaps = np.flatnonzero(classes != np.arange(len(classes)))
+    if gaps.size:
+        greatest = int(labels.argmax())
+        raise ValueError(
+            f"{name}: labels must be 0 .. K - 1, each with a row; got {labels[greatest]} in row {greatest}, "
+            f"but none is {gaps[0]}"
+        )
+    return len(classes)
+
+
 def check_batch_size(batch_size: int, num_rows: int | None = None) -> None:
     """Raise ValueError unless `batch_size` is positive and, where `num_rows` is given, no larger than it."""
     if batch_size < 1:

@@ -1,4 +1,4 @@
-"""Image classification sets by name or from the disk: an .npz file, or a folder of images."""
+"""Image classification sets by name or from the disk: an .npz file, a folder of IDX files, or a folder of images."""
 
 import difflib
 import zipfile
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mlr_jax.data import bundled, tfds
-from mlr_jax.data.arrays import Arrays, Dataset, check_arrays, stratified_split
+from mlr_jax.data import bundled, idx, tfds
+from mlr_jax.data.arrays import Arrays, Dataset, check_arrays, count_classes, stratified_split
 
 _NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -18,7 +18,9 @@ _COLOR_MODES = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
 
 
 def load_images(spec: str) -> Dataset:
-    """The set that `spec` names: `"digits"`, `"mnist5k"`, `"tfds:NAME"`, or the path of an .npz file or image folder.
+    """The set that `spec` names: `"digits"`, `"mnist5k"`, `"fashion_mnist"`, `"tfds:NAME"`, or a path.
+
+    The path is that of an .npz file, of a folder of IDX files (as MNIST comes), or of a folder of images.
 
     Raises FileNotFoundError if a path is not on disk, ValueError if `spec` is none of these, and as the readers.
     """
@@ -26,19 +28,23 @@ def load_images(spec: str) -> Dataset:
         return bundled.digits()
     if spec == "mnist5k":
         return bundled.mnist5k()
+    if spec == "fashion_mnist":
+        return idx.fashion_mnist()
     if spec.startswith("tfds:"):
         return tfds.load(spec.removeprefix("tfds:"))
     path = Path(spec).expanduser()
     if spec and path.is_dir():
-        return read_folder(path)
+        return idx.read_idx(path) if idx.holds_idx(path) else read_folder(path)
     if path.is_file() or path.suffix == ".npz":
         return read_npz(path)
     if len(path.parts) > 1:
         raise FileNotFoundError(f"spec names the path {spec!r}, but no file or folder is there")
-    close = difflib.get_close_matches(spec, ["digits", "mnist5k", "tfds:mnist", "tfds:fashion_mnist", "tfds:cifar10"])
+    known = ["digits", "mnist5k", "fashion_mnist", "tfds:mnist", "tfds:fashion_mnist", "tfds:cifar10"]
+    close = difflib.get_close_matches(spec, known)
     hint = f"; did you mean {' or '.join(close)}?" if close else ""
     raise ValueError(
-        f"spec must be digits, mnist5k, tfds:NAME or the path of an .npz file or folder, got {spec!r}{hint}"
+        "spec must be digits, mnist5k, fashion_mnist, tfds:NAME or the path of an .npz file or folder, "
+        f"got {spec!r}{hint}"
     )
 
 
@@ -67,7 +73,7 @@ def read_npz(path: str | Path) -> Dataset:
     x_train, y_train, x_test, y_test = _read_npz_arrays(path)
     train = {"x": _as_images(x_train, f"{path}: x_train"), "y": _as_labels(y_train, f"{path}: y_train")}
     test = {"x": _as_images(x_test, f"{path}: x_test"), "y": _as_labels(y_test, f"{path}: y_test")}
-    num_classes = _count_classes(train["y"], f"{path}: y_train")
+    num_classes = count_classes(train["y"], f"{path}: y_train")
     for split, part in (("train", train), ("test", test)):
         check_arrays(part, num_classes=num_classes, name=f"{path}: {split}")
         part["y"] = part["y"].astype(np.int32)  # only now: a label beyond 32 bits would wrap into another class
@@ -140,19 +146,6 @@ def _as_labels(array: np.ndarray, name: str) -> np.ndarray:
             f"{name} must be integers of shape [N] or [N, 1], got {array.dtype} of shape {list(array.shape)}"
         )
     return labels
-
-
-def _count_classes(labels: np.ndarray, name: str) -> int:
-    """K, where the labels are 0 .. K - 1 and none of them is without a row: a stray 255 must not make 256 classes."""
-    classes = np.unique(labels[labels >= 0])
-    gaps = np.flatnonzero(classes != np.arange(len(classes)))
-    if gaps.size:
-        greatest = int(labels.argmax())
-        raise ValueError(
-            f"{name}: labels must be 0 .. K - 1, each with a row; got {labels[greatest]} in row {greatest}, "
-            f"but none is {gaps[0]}"
-        )
-    return len(classes)
 
 
 def _split_folder(path: Path, names: Sequence[str]) -> Path:

@@ -193,7 +193,7 @@ def test_load_images_reads_each_kind(folder, monkeypatch):
         (
             "digit",
             ValueError,
-            "spec must be digits, mnist5k, tfds:NAME or the path .*, got 'digit'; did you mean digits.$",
+            "spec must be digits, mnist5k, fashion_mnist, tfds:NAME or the path .*, got 'digit'; did you mean digits.$",
         ),
         ("cifar10", ValueError, "did you mean tfds:cifar10"),
         ("zzzz", ValueError, "got 'zzzz'$"),

@@ -1,0 +1,37 @@
+"""scikit-learn's own checks of an estimator, all of them, on each face."""
+
+import warnings
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from mlr_jax import estimators
+
+SHUFFLED = "the check shuffles rows before it weighs them, and which rows a random number draws depends on their order"
+
+EXPECTED = {
+    "PCA": {
+        "check_sample_weight_equivalence_on_dense_data": "there are as many components as rows, which the check repeats"
+    },
+    "KMeans": {"check_sample_weight_equivalence_on_dense_data": SHUFFLED},
+}
+"""Checks that fail, and in one line why."""
+
+SMALL = {}
+"""Settings that make a check quick, where the defaults would not."""
+
+
+def faces():
+    """Each public class, made small."""
+    for name in estimators.__all__:
+        yield getattr(estimators, name)(**SMALL.get(name, {}))
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(
+    list(faces()), expected_failed_checks=lambda estimator: EXPECTED.get(type(estimator).__name__, {})
+)
+def test_scikit_learn_check(estimator, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(estimator)

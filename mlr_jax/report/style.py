@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito (2008), without black and the yellow that fades on white."""
 
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
+"""A second way, beside colour, to tell classes apart."""
+
 INK, GRID = "#333333", "#E4E4E4"
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 11, 9.5, 8.5
 PANEL = (4.6, 3.2)
@@ -56,6 +59,29 @@ def dress(axes: "Axes", title: str = "", x_label: str = "", y_label: str = "", *
         spine.set_visible(grid and side in ("left", "bottom"))
         spine.set_color("#999999")
         spine.set_linewidth(0.7)
+
+
+def class_colours(count: int) -> list[Any]:
+    """A colour for each of `count` classes: the palette, or Petroff's ten (2021), or as many as needed in an order."""
+    if count <= len(PALETTE):
+        return list(PALETTE[:count])
+    if count <= 10:
+        from matplotlib import color_sequences
+
+        return list(color_sequences["petroff10"][:count])
+    return list(sequential()(np.linspace(0, 1, count)))
+
+
+def class_key(figure: "Figure", class_names: Sequence[str], *, place: str = "outside lower center") -> None:
+    """A legend of classes, each with its colour and marker."""
+    from matplotlib.lines import Line2D
+
+    colours = class_colours(len(class_names))
+    handles = [
+        Line2D([], [], linestyle="", marker=MARKERS[k % len(MARKERS)], color=colour, markersize=5, label=name)
+        for k, (name, colour) in enumerate(zip(class_names, colours, strict=True))
+    ]
+    legend(figure, handles, place)
 
 
 def sequential() -> "Colormap":

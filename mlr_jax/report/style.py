@@ -132,6 +132,17 @@ def is_geometric(values: ArrayLike) -> bool:
     return _lopsidedness(np.log(distinct)) <= _lopsidedness(distinct) + 1e-9
 
 
+def log_axis(axes: "Axes", places: ArrayLike) -> None:
+    """A log x axis; where the places are whole numbers, they themselves are its ticks, as far as there is room."""
+    axes.set_xscale("log")
+    values = np.asarray(places, dtype=np.float64)
+    if (values == np.round(values)).all() and values.max() < 1e6:
+        wanted = np.geomspace(values.min(), values.max(), min(7, len(values)))
+        ticks = sorted({float(values[np.argmin(np.abs(np.log(values / place)))]) for place in wanted})
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+
+
 def png(figure: "Figure") -> bytes:
     """The figure as a PNG file of `DPI` dots per inch."""
     buffer = io.BytesIO()

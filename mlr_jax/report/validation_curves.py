@@ -44,7 +44,7 @@ def score_curves(
                 marked=(best or {}).get(title) == name,
             )
         if style.is_geometric(places):
-            axes.set_xscale("log")
+            style.log_axis(axes, places)
         style.dress(axes, title, label, y_label)
     _key(figure, names)
     return figure
@@ -67,7 +67,7 @@ def bias_variance(
     axes.stackplot(at, *parts.values(), labels=list(parts), colors=colours, alpha=0.85, linewidth=0)
     axes.plot(at, measured, "o", color=style.INK, markersize=4, label="error, measured")
     if style.is_geometric(at):
-        axes.set_xscale("log")
+        style.log_axis(axes, at)
     axes.set(xlim=(at.min(), at.max()), ylim=(0, min(measured.max() * 1.05, 8 * measured.min())))
     axes.legend(frameon=False, fontsize=style.SMALL_SIZE, labelcolor=style.INK)
     style.dress(axes, "", x_label, "Mean squared error")

@@ -5,6 +5,7 @@ or the right singular vectors of the centred rows; its eigenvalues are the varia
 have columns they turn the axes; with Q of them z = U (x - mean) is the projection that loses the least squares.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -119,7 +120,7 @@ def score_samples(model: PCA, x: jax.typing.ArrayLike) -> jax.Array:
     if left_out:
         log_det += left_out * jnp.log(model.noise)
         distance += jnp.sum((centred_x - z @ model.components) ** 2, axis=1) / model.noise
-    return -0.5 * (centred_x.shape[1] * jnp.log(2 * jnp.pi) + log_det + distance)
+    return -0.5 * (centred_x.shape[1] * math.log(2 * math.pi) + log_det + distance)
 
 
 def pca(*, num_components: int) -> Estimator:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.classical.kmeans_lloyd import at_least_tiny
+from mlr_jax.classical.row_blocks import sum_over_blocks
 from mlr_jax.core.collectives import data_sum
 
 BLOCK = 4096
@@ -25,18 +26,11 @@ def scatter(x: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array, jax.
     guess_total, guess_sum = data_sum((jnp.sum(weight[some]), weight[some] @ x[some]))
     shift = guess_sum / at_least_tiny(guess_total)
 
-    def add(sums: tuple, start: jax.typing.ArrayLike, rows: int) -> tuple:
-        w = lax.dynamic_slice_in_dim(weight, start, rows)
-        shifted = lax.dynamic_slice_in_dim(x, start, rows) - shift[None]
-        products = _products(shifted * jnp.sqrt(w)[:, None])
-        return jax.tree.map(jnp.add, sums, (jnp.sum(w), w @ shifted, *products))
+    def moments(x: jax.Array, weight: jax.Array) -> tuple:
+        shifted = x - shift[None]
+        return jnp.sum(weight), weight @ shifted, *_products(jnp.sqrt(weight)[:, None] * shifted)
 
-    first_rows = (x.shape[0] - 1) % BLOCK + 1
-    sums = add((0.0,) * 5, 0, first_rows)
-    if x.shape[0] > first_rows:
-        blocks = (x.shape[0] - first_rows) // BLOCK
-        sums = lax.fori_loop(0, blocks, lambda i, sums: add(sums, first_rows + i * BLOCK, BLOCK), sums)
-    total, first, aa, ab, bb = data_sum(sums)
+    total, first, aa, ab, bb = data_sum(sum_over_blocks(moments, (x, weight), BLOCK))
     offset = first / at_least_tiny(total)
     return total, shift + offset, jnp.block([[aa, ab], [ab.T, bb]]) - total * offset[:, None] * offset[None]
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from learner_case import Case, Wrap
 
-from mlr_jax.classical import kmeans, pca
+from mlr_jax.classical import gmm, kmeans, pca
 from mlr_jax.core.types import Learner
 
 
@@ -30,6 +30,14 @@ CASES: dict[str, Case] = {
     "k-means": Case(
         learner(kmeans.k_means_learner, num_features=4, num_clusters=3),
         hypers=kmeans.Hypers(), other_hypers=kmeans.Hypers(1e-2), **WHOLE_SET,
+    ),
+    "gaussian mixture": Case(
+        learner(gmm.gaussian_mixture_learner, num_features=4, num_components=3),
+        hypers=gmm.Hypers(1e-2), other_hypers=gmm.Hypers(1e-1), **WHOLE_SET,
+    ),
+    "gaussian mixture diagonal": Case(
+        learner(gmm.gaussian_mixture_learner, num_features=4, num_components=3, diagonal=True),
+        hypers=gmm.Hypers(1e-2), other_hypers=gmm.Hypers(1e-1), **WHOLE_SET,
     ),
     "pca": Case(
         learner(pca.pca_learner, num_features=4, num_components=2),

@@ -19,7 +19,7 @@ import numpy as np
 from mlr_jax.classical import gmm, kmeans
 from mlr_jax.core.types import Key
 from mlr_jax.data.tabular import load_tabular, whole
-from mlr_jax.experiment.repeated_splits import Images, image_rows, keys_of
+from mlr_jax.experiment.folded import Images, image_rows
 from mlr_jax.experiment.stopwatch import Stopwatch
 from mlr_jax.experiment.study import Findings, Picture, Study, StudySettings, Table, check_least, main
 from mlr_jax.report import clusters, figures
@@ -60,7 +60,7 @@ def measure(config: Config, images: Images, seeds: range, watch: Stopwatch) -> F
     """Ours and scikit-learn's numbers, and the pictures."""
     points, truth = stretched_groups()
     flowers, species = iris_petals()
-    keys = keys_of(seeds)
+    keys = jax.vmap(jax.random.key)(jnp.array(seeds))
     metrics = {**groups_of_images(config.clusters, images, seeds, watch), **mixture_of_flowers(seeds, watch)}
     rows = [
         (name.replace("_", " "), interval(values), interval(metrics[f"{name}_scikit_learn"]))

@@ -3,11 +3,9 @@
     python experiments/classical/nearest_neighbours.py
     python experiments/classical/nearest_neighbours.py --data /usr/share/datasets/fashion-mnist --rows 10000
 
-5,000 MNIST digits as raw pixels, five random splits into 4,000 to know and 1,000 to ask about. Shown are the error over
-k and over the number of rows known, the decision regions of 1, 9 and 45 neighbours of iris flowers, and the neighbours
-of digits that are mistaken. One search serves every k: k is a hyper-parameter, and so is the weight by distance.
-
-Expected: test error 6.80 +- 0.96 % with three neighbours, the same as scikit-learn's, in 30 s on 2 cores.
+5,000 MNIST digits as raw pixels, in five folds of 4,000 to know and 1,000 to ask about. Shown are the error over k and
+over the number of rows known, the decision regions of 1, 9 and 45 neighbours of iris flowers, and the neighbours of
+digits that are mistaken. One search serves every k: k is a hyper-parameter, and so is the weight by distance.
 """
 
 from dataclasses import dataclass
@@ -16,144 +14,129 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from mlr_jax.classical import knn
 from mlr_jax.data.tabular import load_tabular, whole
-from mlr_jax.experiment.repeated_splits import Splits, error_rates, image_splits, peer_errors
+from mlr_jax.experiment.folded import (
+    BESIDE_PEER,
+    ONE_BY_ONE,
+    FoldSettings,
+    Images,
+    beside_peer,
+    by_setting,
+    error,
+    folds_of,
+    image_rows,
+    peer_scores,
+    rows_of_fold,
+)
 from mlr_jax.experiment.stopwatch import Stopwatch
-from mlr_jax.experiment.study import Findings, Picture, Study, StudySettings, Table, check_least, main
+from mlr_jax.experiment.study import Findings, Picture, Study, Table, check_least, main
 from mlr_jax.report import figures, regions
-from mlr_jax.report.statistics import interval
+from mlr_jax.tune.cross_validation import cross_validate
+from mlr_jax.tune.folds import Folds
 
 COUNTS = (1, 2, 3, 4, 5, 7, 9, 13, 17, 25)
 """Values of k."""
 
-QUERIES_SHOWN = 5
-"""Mistaken digits that are shown with their neighbours."""
+SHOWN = 7
+"""Neighbours in the picture of each mistaken digit."""
 
 
 @dataclass(frozen=True)
-class Config(StudySettings):
+class Config(FoldSettings):
     """k nearest neighbours."""
 
     data: str = "mnist5k"
     """digits, mnist5k, fashion_mnist, tfds:NAME, or a path."""
     rows: int = 5000
-    """Rows of it to use, a fifth of them to test on."""
+    """The most rows of it to use."""
     neighbours: int = 3
     """The k whose error is the result."""
 
 
-TINY = {"seeds": 2, "data": "digits", "rows": 300}
+TINY = {"folds": 2, "data": "digits", "rows": 200}
 
 
 def build(config: Config) -> Study:
     """The study."""
     check_least(config, rows=200, neighbours=1)
-    seeds = range(config.seed, config.seed + config.seeds)
-    splits = image_splits(config.data, config.rows, 0.2, seeds)
-    if config.neighbours > COUNTS[-1]:
-        raise ValueError(f"--neighbours: got {config.neighbours}, must be at most {COUNTS[-1]}")
-    return Study([{"seed": seed} for seed in seeds], lambda watch: measure(config, splits, watch))
+    if config.neighbours not in COUNTS:
+        raise ValueError(f"--neighbours: got {config.neighbours}, allowed are {', '.join(map(str, COUNTS))}")
+    images = image_rows(config.data, config.rows)
+    folds, members = folds_of(config, images.y)
+    return Study(members, lambda watch: measure(config.neighbours, images, folds, watch))
 
 
-def measure(config: Config, splits: Splits, watch: Stopwatch) -> Findings:
+def measure(neighbours: int, images: Images, folds: Folds, watch: Stopwatch) -> Findings:
     """Errors beside scikit-learn's, and the pictures."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    errors = errors_over_counts(splits)
-    own = {"test_error": errors_at(config.neighbours, splits), "test_error_1nn": errors["held out"][0]}
-    peers = {"test_error": config.neighbours, "test_error_1nn": 1}
-    peer = {name: peer_errors(lambda _, k=k: KNeighborsClassifier(k), splits) for name, k in peers.items()}  # type: ignore[misc]
-    rows = [(peers[name], interval(values), interval(peer[name])) for name, values in own.items()]
-    clock(config.neighbours, splits, watch)
-    sizes, by_size = errors_over_sizes(config.neighbours, splits)
-    curves: Any = {
-        "Error over k": (COUNTS, errors),
-        f"Error over the rows known, k = {config.neighbours}": (sizes, {"held out": by_size}),
+    curves = over_counts(images, folds)
+    metrics = {}
+    for name, k in (("test_error", neighbours), ("test_error_1nn", 1)):
+        metrics[name] = curves["held out"][COUNTS.index(k)]
+        metrics[f"{name}_scikit_learn"] = peer_scores(lambda k=k: KNeighborsClassifier(k), folds, images.x, images.y)  # type: ignore[misc]
+    clock(neighbours, images, folds, watch)
+    sizes, by_size = over_sizes(neighbours, images, folds)
+    panels: Any = {
+        "Error over k": (COUNTS, curves),
+        f"Error over the rows known, k = {neighbours}": (sizes, {"held out": by_size}),
     }
-    chosen = {"Error over k": "held out"}
-    return Findings(
-        metrics={**own, "test_error_scikit_learn": peer["test_error"]},
-        tables=[Table("Test error by k", ("k", "ours", "scikit-learn"), rows)],
-        pictures={
-            "curves": Picture(
-                figures.score_curves(curves, ["k", "rows known"], "error", best=chosen),
-                "One neighbour knows its own row by heart. Distance weights change little; more rows always help.",
-            ),
-            "regions": Picture(regions_of_iris(), "Few neighbours follow single flowers, many smooth them away."),
-            "neighbours": Picture(
-                neighbours_of_mistakes(config.neighbours, splits),
-                "Mistaken images (with a question mark), each before its nearest neighbours.",
-            ),
-        },
-    )
+    pictures = {
+        "curves": Picture(
+            figures.score_curves(panels, ["k", "rows known"], "error", best={"Error over k": "held out"}),
+            "With k = 1 every known row knows itself. More neighbours smooth too much; more rows always help.",
+        ),
+        "regions": Picture(regions_of_iris(), "Few neighbours follow single flowers, many smooth them away."),
+        "neighbours": Picture(
+            neighbours_of_mistakes(neighbours, images, folds),
+            "Mistaken images (with a question mark), each before its nearest neighbours.",
+        ),
+    }
+    table = Table("Error on held-out rows", BESIDE_PEER, beside_peer(metrics, ["test_error", "test_error_1nn"]))
+    return Findings(metrics, [table], pictures)
 
 
-def estimates(splits: Splits, most: int, hypers: knn.Hypers, weights: np.ndarray) -> np.ndarray:
-    """Classes of all rows, [W, H, N], for weights [W, N] and hypers with leaves [H], by one search for each weight."""
-    estimator = knn.knn_classifier(len(splits.class_names), most)
-
-    @jax.jit
-    def program(hypers: knn.Hypers, x: jax.Array, y: jax.Array, weights: jax.Array) -> jax.Array:
-        def classes(weight: jax.Array, hypers: knn.Hypers) -> jax.Array:
-            key = jax.random.key(0)  # nothing is random
-            return estimator.predict(estimator.fit(key, hypers, x, y, weight), x).argmax(-1)
-
-        return lax.map(lambda weight: jax.vmap(classes, in_axes=(None, 0))(weight, hypers), weights)
-
-    return np.asarray(program(hypers, splits.x, splits.y, weights))
-
-
-def errors_over_counts(splits: Splits) -> dict[str, np.ndarray]:
-    """Error for each k and split, [k, S]: of rows known, of rows held out, and of these with weights by distance."""
+def over_counts(images: Images, folds: Folds) -> dict[str, np.ndarray]:
+    """Error for each k and fold, [k, F]: of rows held out, of these with weights by distance, and of rows known."""
     counts: Any = jnp.array(COUNTS * 2, jnp.float32)
     power: Any = jnp.repeat(jnp.array([0.0, 1.0]), len(COUNTS))
-    classes = estimates(splits, COUNTS[-1], knn.Hypers(counts, power), splits.weights)
-    held_out, known = (
-        np.stack([wrong(of_k, splits, split) for of_k in classes.swapaxes(0, 1)]) for split in (False, True)
-    )
-    plain, weighted = held_out[: len(COUNTS)], held_out[len(COUNTS) :]
-    return {"held out": plain, "held out, nearer ones count more": weighted, "known": known[: len(COUNTS)]}
+    estimator = knn.knn_classifier(len(images.class_names), COUNTS[-1])
+    scores = cross_validate(
+        estimator, knn.Hypers(counts, power), folds, images.x, images.y,
+        metrics={"error": error}, train_scores=True, layout=ONE_BY_ONE,
+    )  # fmt: skip
+    test, train = by_setting(scores.test, "error"), by_setting(scores.train, "error")
+    plain, weighted = test[: len(COUNTS)], test[len(COUNTS) :]
+    return {"held out": plain, "held out, nearer ones count more": weighted, "known": train[: len(COUNTS)]}
 
 
-def wrong(classes: np.ndarray, splits: Splits, known: bool) -> np.ndarray:
-    """Error of each split, [S], on its training or its test rows: classes [S, N]."""
-    one_hot = np.eye(len(splits.class_names), dtype=bool)[classes]
-    return error_rates(one_hot, splits.y, splits.weights, held_out=not known)
-
-
-def errors_at(neighbours: int, splits: Splits) -> np.ndarray:
-    """Error of each split with one k."""
-    return wrong(estimates(splits, COUNTS[-1], one_setting(neighbours), splits.weights)[:, 0], splits, known=False)
-
-
-def one_setting(neighbours: int) -> knn.Hypers:
-    """Plain votes of k neighbours, as a sweep of one."""
-    count: Any = jnp.array([neighbours], jnp.float32)
-    power: Any = jnp.zeros(1)
-    return knn.Hypers(count, power)
-
-
-def errors_over_sizes(neighbours: int, splits: Splits) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of rows [P], and the error of each split when only so many of its rows weigh anything, [P, S]."""
-    known = int(splits.weights[0].sum())
+def over_sizes(neighbours: int, images: Images, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of rows [P], and the error of each fold that fits only so many of its rows, [P, F]."""
+    known = int(folds.train.sum(1).min())
     sizes = np.unique(np.geomspace(max(known // 64, neighbours), known, 7).astype(int))
-    order = np.random.default_rng(0).permuted(np.arange(splits.weights.size).reshape(splits.weights.shape), axis=1)
-    rank = np.where(splits.weights > 0, order, splits.weights.size).argsort(1).argsort(1)
-    weights = (rank[None] < sizes[:, None, None]).astype(np.float32)
-    classes = estimates(splits, neighbours, one_setting(neighbours), weights.reshape(-1, splits.weights.shape[1]))
-    by_size = classes.reshape(weights.shape)
-    return sizes, np.stack([wrong(of_size, splits, known=False) for of_size in by_size])
+    chance = np.where(folds.train, np.random.default_rng(0).random(folds.train.shape), 2.0)
+    rank = chance.argsort(1).argsort(1)
+    estimator = knn.knn_classifier(len(images.class_names), neighbours)
+
+    def errors(size: int) -> np.ndarray:
+        fewer = folds._replace(train=folds.train & (rank < size))
+        scores = cross_validate(
+            estimator, knn.Hypers(), fewer, images.x, images.y, metrics={"error": error}, layout=ONE_BY_ONE
+        )
+        return by_setting(scores.test, "error")[0]
+
+    return sizes, np.stack([errors(size) for size in sizes])
 
 
-def clock(neighbours: int, splits: Splits, watch: Stopwatch) -> None:
+def clock(neighbours: int, images: Images, folds: Folds, watch: Stopwatch) -> None:
     """Times of ours and of scikit-learn for the same queries."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    estimator = knn.knn_classifier(len(splits.class_names), neighbours)
-    (x, y), (queries, _) = splits.train(0), splits.test(0)
+    estimator = knn.knn_classifier(len(images.class_names), neighbours)
+    fitted, tested = rows_of_fold(folds, 0)
+    x, y, queries = images.x[fitted], images.y[fitted], images.x[tested]
 
     @jax.jit
     def program(x: jax.Array, y: jax.Array, queries: jax.Array) -> jax.Array:
@@ -186,21 +169,19 @@ def regions_of_iris():
     return figures.decision_regions(panels, plane, table.class_names, ("petal length (cm)", "petal width (cm)"))
 
 
-def neighbours_of_mistakes(neighbours: int, splits: Splits):
-    """Test images of the first split that were mistaken, each at the head of a row of its nearest neighbours."""
-    shown = 7
-    (x, y), (queries, truth) = splits.train(0), splits.test(0)
-    _, index = jax.jit(lambda x, queries: knn.neighbours(x, queries, shown))(x, queries)
-    index = np.asarray(index)
-    votes = np.stack([np.bincount(y[row[:neighbours]], minlength=len(splits.class_names)) for row in index])
-    mistaken = np.flatnonzero(votes.argmax(1) != truth)[:QUERIES_SHOWN]
-    if not len(mistaken):
-        mistaken = np.arange(QUERIES_SHOWN)
-    images, titles = [], []
-    for query in mistaken:
-        images += [queries[query], *x[index[query]]]
-        titles += [f"{splits.class_names[truth[query]]} ?", *(splits.class_names[label] for label in y[index[query]])]
-    return figures.image_grid(np.stack(images).reshape(-1, *splits.shape), titles, columns=shown + 1)
+def neighbours_of_mistakes(neighbours: int, images: Images, folds: Folds):
+    """Test images of the first fold that are mistaken, each at the head of a row of its nearest neighbours."""
+    fitted, tested = rows_of_fold(folds, 0)
+    x, y, truth = images.x[fitted], images.y[fitted], images.y[tested]
+    _, index = jax.jit(lambda x, queries: knn.neighbours(x, queries, SHOWN))(x, images.x[tested])
+    found = y[np.asarray(index)]
+    votes = np.stack([np.bincount(row[:neighbours], minlength=len(images.class_names)) for row in found])
+    mistaken = np.flatnonzero(votes.argmax(1) != truth)[:5]
+    pictures, titles = [], []
+    for query in mistaken if len(mistaken) else range(5):
+        pictures += [images.x[tested[query]], *x[np.asarray(index[query])]]
+        titles += [f"{images.class_names[truth[query]]} ?", *(images.class_names[label] for label in found[query])]
+    return figures.image_grid(np.stack(pictures).reshape(-1, *images.shape), titles, columns=SHOWN + 1)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""scikit-learn's bundled tables as arrays with names and fixed splits, and splits as weights of rows."""
+"""scikit-learn's bundled tables as arrays with names and fixed splits."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +41,7 @@ def load_tabular(name: str) -> Tabular:
 
 
 def whole(table: Tabular) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of all rows, training rows first: for cross-validation and repeated splits."""
+    """x and y of all rows, training rows first: for cross-validation."""
     x, y = (np.concatenate([table.train[name], table.test[name]]) for name in ("x", "y"))
     return x, y
 
@@ -55,20 +54,6 @@ def standardise(train: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...
     mean, scale = train.mean(0), train.std(0)
     safe = np.where(scale > 0, scale, 1)
     return tuple((part - mean) / safe for part in (train, *others))
-
-
-def split_weights(labels: np.ndarray, test_part: float | int, seeds: Iterable[int]) -> np.ndarray:
-    """One stratified split for each of S seeds as weights [S, N]: 1 for a row to train on and 0 for one to test on.
-
-    Raises ValueError as `stratified_split`.
-    """
-    weights = []
-    for seed in seeds:
-        _, held_out = stratified_split(labels, test_part, seed=seed)
-        weight = np.ones(len(labels), np.float32)
-        weight[held_out] = 0
-        weights.append(weight)
-    return np.stack(weights)
 
 
 def _load(name: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], tuple[str, ...]]:

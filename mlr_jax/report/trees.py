@@ -48,6 +48,14 @@ class Words(NamedTuple):
     impurity: str
 
 
+def weights_of(stops: np.ndarray, size: int) -> np.ndarray:
+    """How many rows reach each of `size` nodes, given the node [N] at which each stops."""
+    weight = np.bincount(stops, minlength=size).astype(float)
+    for node in range(size - 1, 0, -1):
+        weight[(node - 1) // 2] += weight[node]
+    return weight
+
+
 def tree(
     nodes: Tree,
     feature_names: Sequence[str],

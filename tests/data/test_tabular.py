@@ -5,7 +5,7 @@ import pytest
 from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
-from mlr_jax.data.tabular import load_tabular, split_weights, standardise, whole
+from mlr_jax.data.tabular import load_tabular, standardise, whole
 
 
 @pytest.mark.parametrize(
@@ -54,14 +54,3 @@ def test_standardise_equals_scikit_learn_and_leaves_constant_columns_alone():
         np.testing.assert_allclose(found, scaler.transform(part), rtol=1e-12)
     (constant,) = standardise(np.full((4, 2), 7.0))
     np.testing.assert_array_equal(constant, 0)
-
-
-def test_splits_as_weights_are_stratified_and_differ_by_seed():
-    labels = np.repeat([0, 1, 2], [20, 40, 60])
-    weights = split_weights(labels, 0.25, range(3))
-    assert weights.shape == (3, 120)
-    assert set(np.unique(weights)) == {0.0, 1.0}
-    for weight in weights:
-        np.testing.assert_array_equal(np.bincount(labels[weight == 0]), [5, 10, 15])
-    assert (weights[0] != weights[1]).any()
-    np.testing.assert_array_equal(weights[1], split_weights(labels, 0.25, [1])[0])

@@ -4,7 +4,7 @@ from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 
 from mlr_jax.report.figures import tree
-from mlr_jax.report.trees import Tree
+from mlr_jax.report.trees import Tree, weights_of
 
 
 def heap_of(grown, depth):
@@ -85,6 +85,10 @@ def test_a_regression_tree_tells_its_means(pixels):
     assert "dose\n≤ 0.5\nmean 2\nn = 4, variance 3" in words(figure)
     assert "mean 5\nn = 1, variance 0" in words(figure)
     pixels(figure)
+
+
+def test_rows_are_counted_on_their_whole_way():
+    np.testing.assert_array_equal(weights_of(np.array([1, 1, 5, 6, 6]), 7), [5, 2, 3, 0, 0, 1, 2])
 
 
 def test_values_that_do_not_fit_are_refused(iris):

@@ -94,8 +94,8 @@ def subspace_iteration(
 def eigh(a: jax.Array) -> Eigenpairs:
     """All eigenpairs of a symmetric or Hermitian a [N, N], of which (A + A*) / 2 is taken; values ascend.
 
-    Errors of the values are a few eps |A|. Vectors are orthonormal, also where values repeat: then they are one of the
-    many bases of the eigenspace.
+    Errors of the values are some tens of eps |A|. Vectors are orthonormal, also where values repeat: then they are one
+    of the many bases of the eigenspace.
     """
     a = as_matrix(a, square=True)
     q, t, iterations, converged = schur(0.5 * (a + a.conj().T))
@@ -104,10 +104,10 @@ def eigh(a: jax.Array) -> Eigenpairs:
     return Eigenpairs(values[order], q[:, order], iterations, converged)
 
 
-def eigenvalues(a: jax.Array) -> jax.Array:
+def eigenvalues(a: jax.Array, *, max_iterations: int | None = None) -> jax.Array:
     """All eigenvalues [N] of any real or complex a [N, N], as complex numbers in no order; NaN if not converged."""
     a = as_matrix(a, square=True)
-    factors = schur(a.astype(jnp.result_type(a.dtype, jnp.complex64)))
+    factors = schur(a.astype(jnp.result_type(a.dtype, jnp.complex64)), max_iterations=max_iterations)
     return jnp.where(factors.converged, jnp.diag(factors.t), jnp.nan)
 
 

@@ -65,6 +65,7 @@ def gamma(x: jax.Array, *, num_iterations: int = 10) -> tuple[jax.Array, jax.Arr
     """Concentration a and rate a / mean of positive x [N], where log a - psi(a) = log mean(x) - mean(log x) =: s.
 
     Newton's method on 1 / a (Minka, 2002, "Estimating a Gamma distribution"): about four steps are exact.
+    There is no maximum, and the answer is NaN, where all x are equal.
     """
     mean = jnp.mean(x)
     s = -jnp.mean(jnp.log(x / mean))  # the logarithm of the ratio: two logarithms apart would cancel

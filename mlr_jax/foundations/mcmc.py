@@ -49,7 +49,7 @@ def metropolis(log_density: LogDensity, scale: ArrayLike) -> Kernel:
     def step(key: Key, state: State) -> tuple[State, jax.Array]:
         key_move, key_accept = jax.random.split(key)
         noise = jax.random.normal(key_move, state.position.shape, state.position.dtype)
-        position = state.position + scale * noise
+        position = state.position + jnp.asarray(scale, noise.dtype) * noise
         proposal = State(position, log_density(position))
         return _accept(key_accept, state, proposal, proposal.log_density - state.log_density)
 
@@ -84,7 +84,7 @@ def leapfrog(
     Reversible (turn the momentum round and it goes back) and volume preserving, which is what makes the acceptance rule
     right; the energy is off by O(step_size^2), without drift.
     """
-    slope = jax.grad(log_density)
+    slope, step_size = jax.grad(log_density), jnp.asarray(step_size, position.dtype)
 
     def step(_: int, carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         position, momentum, force = carry

@@ -51,6 +51,7 @@ def test_the_gamma_fit_equals_scipy_in_both_precisions(dtype):
     expected, _, scale = st.gamma.fit(AREA, floc=0)
     assert concentration.dtype == dtype
     np.testing.assert_allclose((concentration, rate), (expected, 1 / scale), rtol=1e-4)
+    assert np.isnan(jax.jit(ml.gamma)(np.full(len(AREA), 2.0, dtype))).all()
 
 
 def normal_log_likelihood(theta, x=AREA / 1000):

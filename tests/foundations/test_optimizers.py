@@ -11,8 +11,8 @@ PAIRS = {
     "sgd": (o.sgd(1e-3), optax.sgd(1e-3)),
     "momentum": (o.momentum(5e-4, 0.8), optax.sgd(5e-4, momentum=0.8)),
     "nesterov": (o.nesterov(5e-4, 0.8), optax.sgd(5e-4, momentum=0.8, nesterov=True)),
-    "rmsprop": (o.rmsprop(2e-2, 0.95), optax.rmsprop(2e-2, decay=0.95)),
-    "adam": (o.adam(5e-2, 0.8, 0.99, 1e-7), optax.adam(5e-2, 0.8, 0.99, 1e-7)),
+    "rmsprop": (o.rmsprop(2e-2, 0.95, 1e-2), optax.rmsprop(2e-2, decay=0.95, eps=1e-2)),
+    "adam": (o.adam(5e-2, 0.8, 0.99, 1e-2), optax.adam(5e-2, 0.8, 0.99, 1e-2)),
     "adamw": (o.adamw(5e-2, weight_decay=0.3), optax.adamw(5e-2, weight_decay=0.3)),
 }
 START = {"first": jnp.array([-1.2, 0.7]), "rest": [jnp.full((2, 2), 1.5), jnp.float32(-0.5)]}

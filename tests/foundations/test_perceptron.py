@@ -37,7 +37,11 @@ def test_separable_classes_are_separated_within_the_bound_of_novikoff():
         assert found.converged
         np.testing.assert_array_equal(predict(found.last, X), IS_SETOSA)
         assert 0 < found.mistakes <= bound < np.inf
-        assert found.mistakes <= mistake_bound(found.last, X.astype(np.float32), IS_SETOSA)
+        own_bound = mistake_bound(found.last, X.astype(np.float32), IS_SETOSA)
+        assert found.mistakes <= own_bound
+        w, rows = np.append(found.last.weights, found.last.bias), np.column_stack([X, np.ones(150)])
+        margin = np.min((2 * IS_SETOSA - 1) * (rows @ w)) / np.linalg.norm(w)
+        np.testing.assert_allclose(own_bound, (np.linalg.norm(rows, axis=1).max() / margin) ** 2, rtol=1e-3)
 
 
 def test_the_bound_is_reached_where_rows_are_orthogonal():
@@ -65,15 +69,16 @@ def test_what_no_plane_separates_never_converges_and_the_average_is_the_better_p
 
 def test_the_average_is_over_every_row_of_every_pass():
     x, y = np.array([[1.0, 2.0], [-1.0, 0.5], [2.0, -1.0]], np.float32), np.array([1, 0, 0])
-    found = fit(x, y, max_passes=4)
-    w, history, mistakes = np.zeros(3), [], 0
-    for _ in range(int(found.passes)):
+    found = fit(x, y)
+    w, history, mistakes, passes, before = np.zeros(3), [], 0, 0, -1
+    while mistakes != before:
+        before, passes = mistakes, passes + 1
         for row, label in zip(np.column_stack([x, np.ones(3)]), y, strict=True):
             sign = 2 * label - 1
             if sign * (w @ row) <= 0:
                 w, mistakes = w + sign * row, mistakes + 1
             history.append(w)
-    assert found.mistakes == mistakes
+    assert (found.mistakes, found.passes, found.converged) == (mistakes, passes, True)
     np.testing.assert_allclose([*found.average.weights, found.average.bias], np.mean(history, axis=0), rtol=1e-6)
 
 

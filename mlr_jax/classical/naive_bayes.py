@@ -13,10 +13,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mlr_jax.classical.row_blocks import sum_over_blocks
 from mlr_jax.classical.rows import as_features, as_rows, rows_of
 from mlr_jax.core.collectives import data_sum
 from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.types import Batch, Estimator, Key, Learner, Metrics
+
+
+BLOCK = 2048
+"""Rows that are summed at a time: few enough to stay in a core's cache."""
 
 
 class GaussianHypers(NamedTuple):
@@ -81,12 +86,23 @@ def moments(x: jax.Array, y: jax.Array, weight: jax.Array, num_classes: int) -> 
 
     In two passes, since one pass, sum x^2 - n mean^2, loses the digits by which means exceed deviations.
     """
-    # A product with ones and zeros: for the few classes of this model it beats adding up row by row.
-    member = jax.nn.one_hot(y, num_classes, dtype=x.dtype)
-    weighted = member * weight[:, None]
-    totals, sums = data_sum((jnp.sum(weighted, axis=0), weighted.T @ x))
-    mean = sums / jnp.where(totals > 0, totals, 1)[:, None]
-    return Moments(totals, mean, data_sum(weighted.T @ jnp.square(x - member @ mean)))
+
+    def sums(x: jax.Array, y: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+        members = _members(y, weight, num_classes, x.dtype)
+        return jnp.sum(members, axis=0), members.T @ x
+
+    def squares(x: jax.Array, y: jax.Array, weight: jax.Array) -> jax.Array:
+        deviations = x - _members(y, jnp.ones_like(weight), num_classes, x.dtype) @ mean
+        return _members(y, weight, num_classes, x.dtype).T @ jnp.square(deviations)
+
+    totals, sum_x = data_sum(sum_over_blocks(sums, (x, y, weight), BLOCK))
+    mean = sum_x / jnp.where(totals > 0, totals, 1)[:, None]
+    return Moments(totals, mean, data_sum(sum_over_blocks(squares, (x, y, weight), BLOCK)))
+
+
+def _members(y: jax.Array, weight: jax.Array, num_classes: int, dtype: jax.typing.DTypeLike) -> jax.Array:
+    """weight_n where row n is of class k, else 0: [N, K]. A product with it beats adding up row by row."""
+    return jax.nn.one_hot(y, num_classes, dtype=dtype) * weight[:, None]
 
 
 def merge(first: Moments, second: Moments) -> Moments:

@@ -19,7 +19,6 @@ from mlr_jax.core.collectives import data_sum
 from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.types import Batch, Estimator, Key, Learner, Metrics
 
-
 BLOCK = 2048
 """Rows that are summed at a time: few enough to stay in a core's cache."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from learner_case import Case, Wrap
 
-from mlr_jax.classical import gmm, kmeans, pca
+from mlr_jax.classical import gmm, kmeans, pca, tsne
 from mlr_jax.core.types import Learner
 
 
@@ -42,5 +42,9 @@ CASES: dict[str, Case] = {
     "pca": Case(
         learner(pca.pca_learner, num_features=4, num_components=2),
         batch=blobs, hypers=pca.Hypers(), other_hypers=pca.Hypers(),
+    ),
+    "t-SNE": Case(
+        learner(tsne.tsne_learner, num_rows=48, early_iterations=3),
+        hypers=tsne.Hypers(8.0, 10.0), other_hypers=tsne.Hypers(4.0, 0.0, 4.0), any_rows=False, **WHOLE_SET,
     ),
 }  # fmt: skip

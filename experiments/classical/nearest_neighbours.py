@@ -25,6 +25,7 @@ from mlr_jax.experiment.folded import (
     beside_peer,
     by_setting,
     error,
+    fewer_rows,
     folds_of,
     image_rows,
     peer_scores,
@@ -113,21 +114,17 @@ def over_counts(images: Images, folds: Folds) -> dict[str, np.ndarray]:
 
 
 def over_sizes(neighbours: int, images: Images, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of rows [P], and the error of each fold that fits only so many of its rows, [P, F]."""
-    known = int(folds.train.sum(1).min())
-    sizes = np.unique(np.geomspace(max(known // 64, neighbours), known, 7).astype(int))
-    chance = np.where(folds.train, np.random.default_rng(0).random(folds.train.shape), 2.0)
-    rank = chance.argsort(1).argsort(1)
+    """Numbers of rows [P], and the error of each fold that knows only so many of its rows, [P, F]."""
     estimator = knn.knn_classifier(len(images.class_names), neighbours)
+    sizes, fewer = fewer_rows(folds, max(len(images.y) // 80, neighbours), 7)
 
-    def errors(size: int) -> np.ndarray:
-        fewer = folds._replace(train=folds.train & (rank < size))
+    def errors(folds: Folds) -> np.ndarray:
         scores = cross_validate(
-            estimator, knn.Hypers(), fewer, images.x, images.y, metrics={"error": error}, layout=ONE_BY_ONE
+            estimator, knn.Hypers(), folds, images.x, images.y, metrics={"error": error}, layout=ONE_BY_ONE
         )
         return by_setting(scores.test, "error")[0]
 
-    return sizes, np.stack([errors(size) for size in sizes])
+    return sizes, np.stack([errors(folds) for folds in fewer])
 
 
 def clock(neighbours: int, images: Images, folds: Folds, watch: Stopwatch) -> None:

@@ -12,6 +12,7 @@ from mlr_jax.data.images import load_images
 from mlr_jax.experiment.image_classifier import naming
 from mlr_jax.experiment.study import StudySettings
 from mlr_jax.ops.metrics.classification import accuracy
+from mlr_jax.report.statistics import interval
 from mlr_jax.tune.folds import Folds, repeated, stratified
 from mlr_jax.tune.layout import Layout
 
@@ -72,19 +73,22 @@ def rows_of_fold(folds: Folds, fold: int) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(folds.train[fold]), test[test >= 0]
 
 
+def fewer_rows(folds: Folds, least: int, count: int) -> tuple[np.ndarray, list[Folds]]:
+    """`count` sizes of the training set, spaced by ratio, and for each the folds with so many random rows of theirs."""
+    sizes = np.unique(np.geomspace(least, int(folds.train.sum(1).min()), count).astype(int))
+    chance = np.where(folds.train, np.random.default_rng(0).random(folds.train.shape), 2.0)
+    rank = chance.argsort(1).argsort(1)
+    return sizes, [folds._replace(train=folds.train & (rank < size)) for size in sizes]
+
+
 def error(y: jax.Array, prediction: jax.Array, weight: jax.Array) -> jax.Array:
     """The share of rows whose class has not the greatest score."""
     return 1 - accuracy(y, prediction, weight)
 
 
 def by_setting(scores: Mapping[str, Any], name: str) -> np.ndarray:
-    """One metric of `cross_validate` by setting and fold, the mean over keys: [M, F], float64.
-
-    Rounded to the digits that single precision has, so that equal shares of rows are equal numbers.
-    """
-    values = np.asarray(scores[name], np.float64).mean(-1).T
-    digits = 6 - np.floor(np.log10(np.maximum(np.abs(values), 1e-30)))
-    return np.round(values * 10**digits) / 10**digits
+    """One metric of `cross_validate` by setting and fold, the mean over keys: [M, F]."""
+    return np.asarray(scores[name], np.float64).mean(-1).T
 
 
 def wrong_share(y: np.ndarray, predicted: np.ndarray) -> float:
@@ -108,13 +112,15 @@ def peer_scores(
 
 
 def beside_peer(metrics: dict[str, np.ndarray], names: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Rows of a table: metric, ours, scikit-learn's, and the difference over members, which are paired."""
-    from mlr_jax.report.statistics import interval
+    """Rows of a table: metric, ours, scikit-learn's, and the difference over members, which are paired.
 
+    Ours is in single precision, theirs in double: what differs by no more than that is equal.
+    """
     rows = []
     for name in names:
         ours, theirs = metrics[name], metrics[f"{name}_scikit_learn"]
-        rows.append((name.replace("_", " "), interval(ours), interval(theirs), interval(ours - theirs)))
+        difference = np.where(np.isclose(ours, theirs, rtol=1e-6, atol=1e-6), 0, ours - theirs)
+        rows.append((name.replace("_", " "), interval(ours), interval(theirs), interval(difference)))
     return rows
 
 

@@ -57,7 +57,8 @@ def reliability(
 def score_quality(entries: Mapping[str, Scored], *, calibrated: bool = True) -> "Figure":
     """ROC, precision-recall and, where scores are probabilities, calibration, one line by name in each panel.
 
-    Legends tell the area under the ROC curve and the average precision. Raises what `roc` raises.
+    Legends tell the area under the ROC curve and the average precision; dots of the calibration are larger the more
+    rows they stand for. Raises what `roc` raises.
     """
     figure, grid = style.canvas(3 if calibrated else 2, columns=3, size=(3.9, 3.7))
     colours = style.class_colours(len(entries))
@@ -67,8 +68,9 @@ def score_quality(entries: Mapping[str, Scored], *, calibrated: bool = True) -> 
         label = f"{name} {average_precision(labels, scores):.3f}"
         grid[1].step(*precision_recall(labels, scores), where="pre", color=colour, linewidth=1.6, label=label)
         if calibrated:
-            mean, share, _ = reliability(labels, scores)
-            grid[2].plot(mean, share, marker="o", markersize=4, color=colour, linewidth=1.4)
+            mean, share, count = reliability(labels, scores)
+            grid[2].plot(mean, share, color=colour, linewidth=1.2)
+            grid[2].scatter(mean, share, s=8 + 90 * count / count.sum(), color=colour, linewidths=0)
     base = float(np.mean([np.mean(labels) for labels, _ in entries.values()]))
     for axes, ends in zip(grid, ((0.0, 1.0), (base, base), (0.0, 1.0)), strict=False):
         axes.plot([0, 1], list(ends), color="#888888", linewidth=1, linestyle=":")

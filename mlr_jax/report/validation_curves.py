@@ -101,33 +101,39 @@ def fits(
 
 
 def coefficient_paths(
-    panels: Mapping[str, ArrayLike], penalties: ArrayLike, feature_names: Sequence[str], *, chosen: float | None = None
+    panels: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    feature_names: Sequence[str],
+    chosen: Mapping[str, float] | None = None,
 ) -> "Figure":
-    """A panel by title of the coefficients [P, D] over `penalties` [P], with the names of those that grow largest.
+    """A panel by title of penalties [P] and coefficients [P, D], with the names of those that grow largest.
 
-    chosen: a penalty to mark. Raises ValueError for coefficients of another shape.
+    chosen: by title a penalty to mark. Raises ValueError for coefficients of another shape.
     """
-    at = np.asarray(penalties, float)
     figure, grid = style.canvas(len(panels), size=(5.2, 3.8))
-    for axes, (title, coefficients) in zip(grid, panels.items(), strict=True):
-        values = np.asarray(coefficients, float)
+    for axes, (title, (penalties, coefficients)) in zip(grid, panels.items(), strict=True):
+        at, values = np.asarray(penalties, float), np.asarray(coefficients, float)
         if values.shape != (len(at), len(feature_names)):
             raise ValueError(
                 f"coefficient_paths: {title!r} has shape {values.shape}, wanted {(len(at), len(feature_names))}"
             )
-        largest = np.argsort(-np.abs(values).max(0))[:MOST_NAMES]
         axes.axhline(0, color="#999999", linewidth=0.7)
-        for column in range(values.shape[1]):
-            rank = int(np.argmax(largest == column)) if column in largest else None
-            colour = "#BBBBBB" if rank is None else style.class_colours(MOST_NAMES)[rank]
-            axes.plot(at, values[:, column], color=colour, linewidth=1.5 if rank is not None else 0.8)
-        axes.set_xscale("log")
-        axes.invert_xaxis()
-        _name_ends(axes, values[int(np.argmin(at))], largest, feature_names)
-        if chosen is not None:
-            axes.axvline(chosen, color=style.INK, linewidth=1, linestyle=":")
+        _paths(axes, at, values, feature_names)
+        if title in (chosen or {}):
+            axes.axvline((chosen or {})[title], color=style.INK, linewidth=1, linestyle=":")
         style.dress(axes, title, "Penalty (weaker to the right)", "Coefficient")
     return figure
+
+
+def _paths(axes: "Axes", at: np.ndarray, values: np.ndarray, feature_names: Sequence[str]) -> None:
+    """A line for each column, the largest in colour and with its name at the end."""
+    largest = np.argsort(-np.abs(values).max(0))[:MOST_NAMES]
+    for column in range(values.shape[1]):
+        rank = int(np.argmax(largest == column)) if column in largest else None
+        colour = "#BBBBBB" if rank is None else style.class_colours(MOST_NAMES)[rank]
+        axes.plot(at, values[:, column], color=colour, linewidth=0.8 if rank is None else 1.5)
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    _name_ends(axes, values[int(np.argmin(at))], largest, feature_names)
 
 
 def _name_ends(axes: "Axes", ends: np.ndarray, largest: np.ndarray, feature_names: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ def test_paths_name_the_largest_coefficients_without_overlap(pixels):
     rng = np.random.default_rng(0)
     paths = rng.normal(size=(5, 14)) * np.arange(1, 15)
     names = [f"x{i}" for i in range(14)]
-    figure = coefficient_paths({"Lasso": paths}, PENALTIES, names, chosen=0.1)
+    figure = coefficient_paths({"Lasso": (PENALTIES, paths)}, names, {"Lasso": 0.1})
     (axes,) = figure.axes
     drawn = [line for line in axes.lines if len(line.get_xdata()) == 5]
     np.testing.assert_allclose(np.stack([line.get_ydata() for line in drawn], axis=1), paths)
@@ -79,6 +79,6 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match=r"score_curves: got values of shape \(3, 1\), wanted \[2, M\]"):
         score_curves({"": ([1, 2], {"error": np.ones((3, 1))})}, "rows", "error")
     with pytest.raises(ValueError, match=r"coefficient_paths: 'Lasso' has shape \(5, 2\), wanted \(5, 3\)"):
-        coefficient_paths({"Lasso": np.ones((5, 2))}, PENALTIES, ["a", "b", "c"])
+        coefficient_paths({"Lasso": (PENALTIES, np.ones((5, 2)))}, ["a", "b", "c"])
     with pytest.raises(ValueError, match="bias_variance: wanted four arrays"):
         bias_variance([1, 2], [1], [1, 2], noise=0, error=[1, 2], x_label="degree")

@@ -2,15 +2,28 @@
 
 from mlr_jax.estimators.clusters import KMeans
 from mlr_jax.estimators.decomposition import PCA
+from mlr_jax.estimators.linear import LinearRegression, Ridge
+from mlr_jax.estimators.logistic import LogisticRegression
+from mlr_jax.estimators.mixture import GaussianMixture
 from mlr_jax.estimators.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
 from mlr_jax.estimators.neighbours import KNeighborsClassifier, KNeighborsRegressor
+from mlr_jax.estimators.svm import SVC, LinearSVC
+from mlr_jax.estimators.trees import DecisionTreeClassifier, DecisionTreeRegressor
 
 __all__ = [
     "PCA",
+    "SVC",
     "BernoulliNB",
+    "DecisionTreeClassifier",
+    "DecisionTreeRegressor",
+    "GaussianMixture",
     "GaussianNB",
     "KMeans",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
+    "LinearRegression",
+    "LinearSVC",
+    "LogisticRegression",
     "MultinomialNB",
+    "Ridge",
 ]

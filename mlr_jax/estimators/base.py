@@ -20,14 +20,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from mlr_jax.core.types import Hypers
 
-SHORTEST = 16
-"""Fewer rows than this are padded up to it."""
+SHORTEST, SMALL = 16, 256
+"""Up to so few rows computing costs nothing beside compiling: lengths are powers of two from the shortest on."""
 
 
 def padded_length(rows: int) -> int:
-    """The least m 2^e >= rows with 8 <= m <= 16: at most an eighth more rows, and eight lengths for each doubling."""
-    if rows <= SHORTEST:
-        return SHORTEST
+    """The next power of two for few rows; then the least m 2^e >= rows with 8 <= m <= 16, an eighth more at most."""
+    if rows <= SMALL:
+        return max(SHORTEST, 1 << (rows - 1).bit_length())
     step = 1 << ((rows - 1).bit_length() - 4)
     return -(-rows // step) * step
 

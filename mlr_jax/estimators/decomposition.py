@@ -59,7 +59,7 @@ class PCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Face):
     def _first(model: pca.PCA, count: int) -> pca.PCA:
         """The first components; what the others explain is noise."""
         rest = model.variance[count:]
-        noise = rest.mean() if len(rest) else np.zeros_like(model.noise)
+        noise: Any = rest.mean() if len(rest) else np.zeros_like(model.noise)
         return model._replace(
             components=model.components[:count], variance=model.variance[:count], ratio=model.ratio[:count], noise=noise
         )

@@ -29,9 +29,6 @@ def sorted_with_ranks(values: jax.Array) -> tuple[jax.Array, jax.Array]:
     return lax.bitcast_convert_type(bits, jnp.float64 if bits.dtype == jnp.int64 else jnp.float32), ranks
 
 
-def mass_by_rank(ranks: jax.Array, labels: jax.Array, weight: jax.Array, num_labels: int) -> jax.Array:
-    """The weight of each label on each rank: ranks, labels, weight [N] -> [N, num_labels]."""
-    num_ranks = ranks.shape[0]
-    places = ranks * num_labels + labels
-    mass = jnp.zeros(num_ranks * num_labels, jnp.result_type(weight)).at[places].add(weight, mode="promise_in_bounds")
-    return mass.reshape(num_ranks, num_labels)
+def mass_by_rank(ranks: jax.Array, weight: jax.Array) -> jax.Array:
+    """The weight that lies on each rank: ranks [N] int, weight [N] -> [N]."""
+    return jnp.zeros_like(weight).at[ranks].add(weight, mode="promise_in_bounds")

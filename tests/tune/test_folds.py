@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import model_selection as sk
 
@@ -70,6 +70,7 @@ def test_a_seed_gives_another_partition_and_always_the_same(name):
     assert set(make(1)) == set(range(5))
 
 
+@settings(deadline=None)
 @given(st.integers(2, 30), st.integers(2, 30), st.integers(0, 5))
 def test_sizes_are_within_one(num_rows, k, seed):
     if k <= num_rows:
@@ -77,6 +78,7 @@ def test_sizes_are_within_one(num_rows, k, seed):
         assert sizes.max() - sizes.min() <= 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), min_size=8, max_size=40), st.integers(2, 4), st.sampled_from([None, 0, 1]))
 @pytest.mark.filterwarnings("ignore:k. got")
 def test_counts_of_each_class_are_within_one(labels, k, seed):

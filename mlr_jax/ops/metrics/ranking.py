@@ -26,10 +26,11 @@ def roc_auc(
     """
     if multiclass not in ("ovr", "ovo"):
         raise ValueError(f"multiclass: got {multiclass!r}, allowed are ovr, ovo")
-    y, labels, scores, weight, num_classes = _by_class(y, prediction, weight)
-    wins = jax.vmap(_wins, in_axes=(0, 0, None, None, None))(labels, scores, y, weight, num_classes)
-    support = jnp.zeros(num_classes, weight.dtype).at[y].add(weight)
-    pairs = jnp.where(labels[:, None] == jnp.arange(num_classes)[None], 0, support[labels][:, None] * support[None])
+    labels, scores, mass = _by_class(y, prediction, weight)
+    is_other = labels[:, None] != jnp.arange(len(mass))[None]
+    wins = jnp.where(is_other, jax.vmap(_wins)(scores, mass[labels]) @ mass.T, 0)
+    support = jnp.sum(mass, axis=1)
+    pairs = jnp.where(is_other, support[labels][:, None] * support[None], 0)
     if multiclass == "ovr":
         wins, pairs = jnp.sum(wins, axis=1), jnp.sum(pairs, axis=1)
     return jnp.sum(ratio(wins, pairs)) / jnp.sum(pairs > 0)
@@ -41,36 +42,41 @@ def average_precision(y: Rows, prediction: Rows, weight: Rows | None = None) -> 
     sum_t (R_t - R_(t-1)) P_t over descending thresholds t, with the precision P and the recall R of naming class 1
     where the score is at least t. Of K > 2 classes: the mean over the classes, each against the rest.
     """
-    y, labels, scores, weight, _ = _by_class(y, prediction, weight)
+    labels, scores, mass = _by_class(y, prediction, weight)
+    weight = jnp.sum(mass, axis=0)
 
-    def of_class(label: jax.Array, scores: jax.Array) -> jax.Array:
+    def of_class(scores: jax.Array, own: jax.Array) -> jax.Array:
         _, ranks = sorted_with_ranks(scores)
-        mass = mass_by_rank(ranks, (y == label).astype(jnp.int32), weight, 2)
-        at_least = jnp.cumsum(mass[::-1], axis=0)[::-1]
-        precision = ratio(at_least[:, 1], jnp.sum(at_least, axis=1))
-        return ratio(mass[:, 1] @ precision, at_least[0, 1]) + _nan_if_any(scores)
+        mass = mass_by_rank(ranks, own)
+        true_positives, positives = (jnp.cumsum(each[::-1])[::-1] for each in (mass, mass_by_rank(ranks, weight)))
+        return ratio(mass @ ratio(true_positives, positives), true_positives[0]) + _nan_if_any(scores)
 
-    return jnp.mean(jax.vmap(of_class)(labels, scores))
+    return jnp.mean(jax.vmap(of_class)(scores, mass[labels]))
 
 
-def _by_class(y: Rows, prediction: Rows, weight: Rows | None) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, int]:
-    """y [N], the C classes that are ranked [C], their scores [C, N], weight [N] and K: C is K, or of two classes 1."""
+def _by_class(y: Rows, prediction: Rows, weight: Rows | None) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The C classes that are ranked [C], their scores [C, N], and the weight that each row gives each class [K, N].
+
+    C is K, or of two classes 1: the ranking by class 0 is that by class 1 in reverse.
+    """
     prediction = jnp.asarray(prediction)
     if prediction.ndim == 1:
         prediction = jnp.stack([-prediction, prediction], axis=1)
     y, prediction, weight = class_rows(y, prediction, weight)
-    num_classes = prediction.shape[1]
-    labels = jnp.arange(num_classes) if num_classes > 2 else jnp.array([1])
-    return y, labels, prediction.T[-labels.shape[0] :], weight, num_classes
+    classes = jnp.arange(prediction.shape[1])
+    labels = classes if len(classes) > 2 else classes[1:]
+    return labels, prediction.T[-len(labels) :], jnp.where(y[None] == classes[:, None], weight[None], 0)
 
 
-def _wins(label: jax.Array, scores: jax.Array, y: jax.Array, weight: jax.Array, num_classes: int) -> jax.Array:
-    """The sum of w_n w_m ([s_n > s_m] + [s_n = s_m] / 2) over rows n of the class and m of each other class: [K]."""
+def _wins(scores: jax.Array, own: jax.Array) -> jax.Array:
+    """The weight of the rows of a class that each row loses to, half of it where scores are equal: [N], own [N] -> [N].
+
+    sum_m own_m ([s_m > s_n] + [s_m = s_n] / 2) for each row n.
+    """
     _, ranks = sorted_with_ranks(scores)
-    mass = mass_by_rank(ranks, y, weight, num_classes)
-    below = jnp.cumsum(mass, axis=0) - mass / 2
-    wins = mass[:, label] @ below
-    return jnp.where(jnp.arange(num_classes) == label, 0, wins) + _nan_if_any(scores)
+    mass = mass_by_rank(ranks, own)
+    up_to = jnp.cumsum(mass)
+    return (up_to[-1] - up_to + mass / 2)[ranks] + _nan_if_any(scores)
 
 
 def _nan_if_any(scores: jax.Array) -> jax.Array:

@@ -60,7 +60,7 @@ def _explained(unexplained: jax.Array, total: jax.Array) -> jax.Array:
 
 def _median(values: jax.Array, weight: jax.Array) -> jax.Array:
     ascending, ranks = sorted_with_ranks(values)
-    below = jnp.cumsum(mass_by_rank(ranks, jnp.zeros_like(ranks), weight, 1)[:, 0])
+    below = jnp.cumsum(mass_by_rank(ranks, weight))
     half = below[-1] / 2
     lower = jnp.argmax(below >= half)
     upper = jnp.argmax(below > half + jnp.finfo(below.dtype).eps)

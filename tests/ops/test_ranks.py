@@ -8,7 +8,6 @@ from hypothesis.extra.numpy import arrays
 
 from mlr_jax.ops.ranks import mass_by_rank, order_key, sorted_with_ranks
 
-
 compiled = jax.jit(sorted_with_ranks)
 
 

@@ -1,0 +1,85 @@
+"""First and second moments of weighted rows: all that a linear model of squared errors needs to know of them.
+
+    n = sum_i w_i,   m = sum_i w_i z_i / n,   S = sum_i w_i (z_i - m)(z_i - m)'   with z = (x, y)
+
+Moments of two sets give those of their union (Chan, Golub and LeVeque, 1983), so they can be gathered batch by batch,
+and whatever is fitted to them no longer depends on the number of rows.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mlr_jax.classical.row_blocks import sum_over_blocks
+from mlr_jax.core.collectives import data_sum
+
+BLOCK = 2048
+"""Rows that are centred and multiplied at a time, in the cache."""
+
+
+class Moments(NamedTuple):
+    """Of rows x [N, D] with targets y [N, T] and weights w [N]; dx and dy are deviations from the means."""
+
+    total: jax.Array  # [], sum w
+    mean_x: jax.Array  # [D]
+    mean_y: jax.Array  # [T]
+    xx: jax.Array  # [D, D], sum w dx dx'
+    xy: jax.Array  # [D, T], sum w dx dy'
+    yy: jax.Array  # [T], sum w dy²
+
+
+def no_moments(num_features: int, num_targets: int) -> Moments:
+    """The moments of no rows."""
+    d, t = num_features, num_targets
+    return Moments(*(jnp.zeros(shape) for shape in ((), (d,), (t,), (d, d), (d, t), (t,))))
+
+
+def moments(x: jax.Array, y: jax.Array, weight: jax.Array, *, centred: bool = True) -> Moments:
+    """The moments of x [N, D], y [N, T] and weight [N], over all devices; not centred, all means are taken as zero.
+
+    The means come first: squares about zero would lose the digits of a mean that is large beside the spread.
+    """
+    total, mean_x, mean_y = means(x, y, weight, centred=centred)
+
+    def products(x: jax.Array, y: jax.Array, weight: jax.Array) -> tuple[jax.Array, ...]:
+        dx, dy = deviations(x, mean_x, weight), deviations(y, mean_y, weight)
+        return dx.T @ dx, dx.T @ dy, jnp.sum(dy * dy, axis=0)
+
+    return Moments(total, mean_x, mean_y, *data_sum(sum_over_blocks(products, (x, y, weight), BLOCK)))
+
+
+def means(x: jax.Array, y: jax.Array, weight: jax.Array, *, centred: bool = True) -> tuple[jax.Array, ...]:
+    """The sum of the weights and the means of x and y; not centred, the means are zero."""
+    total = data_sum(jnp.sum(weight))
+    scale = (1.0 / at_least_tiny(total)) if centred else jnp.zeros_like(total)
+    mean_x, mean_y = (data_sum(weight @ z) * scale for z in (x, y))
+    return total, mean_x, mean_y
+
+
+def deviations(z: jax.Array, mean: jax.Array, weight: jax.Array) -> jax.Array:
+    """Deviations of z [N, ...] from its mean, times the root of each row's weight: their products are weighted."""
+    # A root has no derivative at zero, and a row of weight zero needs none.
+    root = jnp.where(weight > 0, jnp.sqrt(jnp.where(weight > 0, weight, 1.0)), 0.0)
+    return root[:, None] * (z - mean[None])
+
+
+def merge(a: Moments, b: Moments, *, centred: bool = True) -> Moments:
+    """The moments of two sets of rows together."""
+    total = a.total + b.total
+    share = b.total / at_least_tiny(total) if centred else jnp.zeros_like(total)
+    dx, dy = b.mean_x - a.mean_x, b.mean_y - a.mean_y
+    between = a.total * share
+    return Moments(
+        total,
+        a.mean_x + share * dx,
+        a.mean_y + share * dy,
+        a.xx + b.xx + between * dx[:, None] * dx[None],
+        a.xy + b.xy + between * dx[:, None] * dy[None],
+        a.yy + b.yy + between * dy**2,
+    )
+
+
+def at_least_tiny(total: jax.Array) -> jax.Array:
+    """A total weight that can be divided by: without rows, 0 / tiny is 0."""
+    return jnp.maximum(total, jnp.finfo(total.dtype).tiny)

@@ -1,0 +1,83 @@
+"""Normal equations (S_xx + alpha I) w = s_xy of centred rows: the fast way to least squares, where it is safe.
+
+Forming S_xx squares the condition number, so the pivots of its Cholesky factor are looked at. With columns scaled to
+length one, the square of pivot j is the share of column j that those before it do not explain (with the penalty counted
+as rows). Where a share is lost in rounding, the singular values of the rows decide, and what the rows do not determine
+is set by the least norm (Golub, 1965).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from mlr_jax.classical.moments import Moments
+from mlr_jax.core.implicit import implicit_minimum
+
+LEAST_SINGULAR_VALUE = 1e-6
+"""Relative to the greatest one; below it a direction counts as not determined by the rows."""
+
+
+def solve(moments: Moments, alpha: jax.Array, otherwise: Callable[..., jax.Array], rows: tuple = ()) -> jax.Array:
+    """w [D, T], differentiable in moments and alpha.
+
+    It is otherwise(*rows, moments, alpha) where the normal equations are too ill-conditioned.
+    """
+    varies = varying(moments)
+    gram = jnp.where(varies[:, None] & varies[None], moments.xx, 0.0) + alpha * jnp.eye(len(varies), dtype=alpha.dtype)
+    right_side = jnp.where(varies[:, None], moments.xy, 0.0)
+    fixed_gram, fixed_side = lax.stop_gradient((gram, right_side))
+
+    squares = jnp.diagonal(fixed_gram)
+    scale = jnp.where(squares > 0, lax.rsqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
+    scaled = fixed_gram * scale[:, None] * scale[None] + jnp.diag((squares <= 0).astype(alpha.dtype))
+    factor = jnp.linalg.cholesky(scaled)
+    is_safe = jnp.min(jnp.diagonal(factor)) ** 2 > 10 * jnp.finfo(alpha.dtype).eps ** 0.5
+    direct = scale[:, None] * jax.scipy.linalg.cho_solve((factor, True), scale[:, None] * fixed_side)
+    arguments = lax.stop_gradient((*rows, moments, alpha))
+    solution = _where_needed(~is_safe, otherwise, arguments, jnp.where(is_safe, direct, 0.0))
+    return implicit_minimum(lambda w: gram @ w - right_side, solution, lambda w: scale[:, None] ** 2 * w)
+
+
+def varying(moments: Moments) -> jax.Array:
+    """Which columns of x are more than a constant and its rounding, [D]."""
+    eps = jnp.finfo(moments.xx.dtype).eps
+    return jnp.diagonal(moments.xx) > moments.total * (4 * eps * moments.mean_x) ** 2
+
+
+def by_eigenvalues(moments: Moments, alpha: jax.Array) -> jax.Array:
+    """w [D, T] of least norm from the moments alone: half the digits of a singular value are lost in its square."""
+    varies = varying(moments)
+    values, vectors = jnp.linalg.eigh(jnp.where(varies[:, None] & varies[None], moments.xx, 0.0))
+    least = jnp.maximum(LEAST_SINGULAR_VALUE**2, len(varies) * jnp.finfo(values.dtype).eps) * values[-1]
+    inverse = jnp.where(values > least, 1.0 / (values + alpha), 0.0)
+    return vectors @ (inverse[:, None] * (vectors.T @ jnp.where(varies[:, None], moments.xy, 0.0)))
+
+
+def by_singular_values(dx: jax.Array, dy: jax.Array, alpha: jax.Array) -> jax.Array:
+    """w [D, T] of least norm from centred rows dx [N, D] and dy [N, T], multiplied by the roots of their weights.
+
+    The triangle R of (dx, dy) = Q R holds all that the rows say, in D + T rows.
+    """
+    triangle = jnp.linalg.qr(jnp.concatenate([dx, dy], axis=1), mode="r")
+    num_features = dx.shape[1]
+    left, values, right = jnp.linalg.svd(triangle[:, :num_features], full_matrices=False)
+    least = max(LEAST_SINGULAR_VALUE, 64 * float(jnp.finfo(dx.dtype).eps)) * values[0]
+    inverse = jnp.where(values > least, values / (values**2 + alpha), 0.0)
+    return right.T @ (inverse[:, None] * (left.T @ triangle[:, num_features:]))
+
+
+def _where_needed(needed: jax.Array, function: Callable[..., jax.Array], arguments: Any, value: jax.Array) -> jax.Array:
+    """function(*arguments) where needed, else the value.
+
+    A loop, since under vmap `lax.cond` would run both in any case. Its body does not depend on what the loop carries,
+    and without the barrier the compiler would compute it before the loop, in any case too.
+    """
+
+    def body(state: tuple) -> tuple:
+        late, _ = lax.optimization_barrier((arguments, state))
+        return jnp.zeros_like(needed), function(*late)
+
+    return lax.while_loop(lambda state: state[0], body, (needed, value))[1]

@@ -18,7 +18,7 @@ def vector(x):
 
 
 def relative_error(found, expected):
-    return np.max(np.abs(found - expected)) / np.max(np.abs(expected))
+    return np.max(np.abs(np.asarray(found) - expected)) / np.max(np.abs(expected))
 
 
 def test_derivatives_equal_those_of_scipy_to_the_promised_digits(dtype):
@@ -40,18 +40,18 @@ def test_a_jacobian_has_a_row_for_each_output(x64):
 
 
 def test_halving_the_step_halves_the_error_or_quarters_it(x64):
-    for central, factor in [(False, 2.0), (True, 4.0)]:
-        errors = [
-            relative_error(gradient(rosenbrock, step=step, central=central)(X), rosen_der(X)) for step in (1e-3, 5e-4)
-        ]
+    forward = jax.jit(lambda step: gradient(rosenbrock, step=step, central=False)(X))
+    central = jax.jit(lambda step: gradient(rosenbrock, step=step)(X))
+    second = jax.jit(lambda step: hessian(rosenbrock, step=step)(X))
+    for derivative, exact, factor in [(forward, rosen_der, 2.0), (central, rosen_der, 4.0), (second, rosen_hess, 4.0)]:
+        errors = [relative_error(derivative(step), exact(X)) for step in (2e-3, 1e-3)]
         np.testing.assert_allclose(errors[0] / errors[1], factor, rtol=0.01)
-    errors = [relative_error(hessian(rosenbrock, step=step)(X), rosen_hess(X)) for step in (2e-2, 1e-2)]
-    np.testing.assert_allclose(errors[0] / errors[1], 4.0, rtol=0.01)
 
 
 def test_steps_follow_the_size_of_x_and_integers_are_points_too():
-    np.testing.assert_allclose(gradient(lambda x: x[0] ** 2)(jnp.array([1e6])), [2e6], rtol=1e-3)
-    np.testing.assert_allclose(gradient(lambda x: jnp.sum(x**2))(np.array([1, -2])), [2, -4], rtol=1e-3)
+    slope = jax.jit(gradient(lambda x: jnp.sum(x**2)))
+    np.testing.assert_allclose(slope(np.array([1e6, -1e6], np.float32)), [2e6, -2e6], rtol=1e-3)
+    np.testing.assert_allclose(slope(np.array([1, -2])), [2, -4], rtol=1e-3)
     with pytest.raises(ValueError, match=r"x: got shape \(2, 1\), wanted \[N\]"):
         gradient(jnp.sum)(np.zeros((2, 1)))
 

@@ -1,12 +1,15 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import Perceptron
 from sklearn.svm import SVC
 
-from mlr_jax.foundations.perceptron import Separator, fit, mistake_bound, predict, scores
+from mlr_jax.foundations import perceptron
+from mlr_jax.foundations.perceptron import Separator
+
+fit = jax.jit(perceptron.fit, static_argnames="max_passes")
+mistake_bound, predict, scores = map(jax.jit, (perceptron.mistake_bound, perceptron.predict, perceptron.scores))
 
 IRIS = load_iris()
 X, IS_SETOSA = IRIS.data, (IRIS.target == 0).astype(int)
@@ -27,13 +30,12 @@ def test_every_update_is_that_of_scikit_learn(x64):
 
 
 def test_separable_classes_are_separated_within_the_bound_of_novikoff():
-    run = jax.jit(fit)
     svm = SVC(kernel="linear", C=1e8).fit(np.column_stack([X, np.ones(150)]), IS_SETOSA)
-    widest = Separator(jnp.float32(svm.coef_[0, :4]), jnp.float32(svm.coef_[0, 4]))
+    widest = Separator(np.float32(svm.coef_[0, :4]), np.float32(svm.coef_[0, 4]))
     bound = mistake_bound(widest._replace(bias=widest.bias + svm.intercept_[0].astype(np.float32)), X, IS_SETOSA)
     for seed in range(4):
         order = np.random.default_rng(seed).permutation(150)
-        found = run(X[order].astype(np.float32), IS_SETOSA[order])
+        found = fit(X[order].astype(np.float32), IS_SETOSA[order])
         assert found.converged
         np.testing.assert_array_equal(predict(found.last, X), IS_SETOSA)
         assert 0 < found.mistakes <= bound < np.inf
@@ -51,7 +53,7 @@ def test_the_bound_is_reached_where_rows_are_orthogonal():
     y = np.concatenate([y, 1 - y])
     found = fit(x, y)
     assert found.converged
-    uniform = Separator(jnp.ones(5), jnp.float32(0.0))
+    uniform = Separator(np.ones(5, np.float32), np.float32(0.0))
     np.testing.assert_allclose(mistake_bound(uniform, x, y), (4 + 1) / (2 / np.sqrt(5)) ** 2, rtol=1e-5)
     assert found.mistakes <= 6
 
@@ -59,7 +61,7 @@ def test_the_bound_is_reached_where_rows_are_orthogonal():
 def test_what_no_plane_separates_never_converges_and_the_average_is_the_better_plane():
     x, y = load_breast_cancer(return_X_y=True)
     x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)[:, :10]
-    found = jax.jit(lambda x, y: fit(x, y, max_passes=30))(x, y)
+    found = fit(x, y, max_passes=30)
     assert not found.converged
     assert found.passes == 30
     assert mistake_bound(found.last, x, y) == np.inf
@@ -84,13 +86,12 @@ def test_the_average_is_over_every_row_of_every_pass():
 
 def test_exclusive_or_and_one_class_and_equal_rows():
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-    run = jax.jit(lambda y: fit(corners, y, max_passes=50))
-    assert not run(np.array([0, 1, 1, 0])).converged
-    assert run(np.array([0, 1, 1, 1])).converged
-    only = run(np.ones(4, int))
+    assert not fit(corners, np.array([0, 1, 1, 0]), max_passes=50).converged
+    assert fit(corners, np.array([0, 1, 1, 1]), max_passes=50).converged
+    only = fit(corners, np.ones(4, int), max_passes=50)
     assert only.converged
     np.testing.assert_array_equal(predict(only.last, corners), np.ones(4))
-    assert not fit(np.zeros((2, 2), np.float32), np.array([0, 1]), max_passes=5).converged
+    assert not fit(np.zeros((4, 2), np.float32), np.array([0, 1, 1, 1]), max_passes=50).converged
 
 
 def test_shapes_are_checked():

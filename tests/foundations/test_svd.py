@@ -21,9 +21,19 @@ KINDS = {
 }
 
 
+every = jax.jit(jax.vmap(svd))
+
+
+def one(a):
+    """Of one matrix, without compiling for another shape."""
+    padded = np.zeros((len(KINDS), 6, 4), a.dtype)
+    padded[0, : a.shape[0], : a.shape[1]] = a
+    return [np.asarray(leaf)[0] for leaf in every(padded)]
+
+
 def test_it_equals_numpy_on_matrices_of_all_kinds(dtype):
     stack = np.stack(list(KINDS.values())).astype(dtype)
-    u, s, vh, sweeps, converged = map(np.asarray, jax.jit(jax.vmap(svd))(stack))
+    u, s, vh, sweeps, converged = map(np.asarray, every(stack))
     assert s.dtype == dtype
     assert converged.all()
     assert (sweeps <= 12).all()
@@ -42,14 +52,14 @@ def test_small_singular_values_keep_their_digits(x64):
     graded = (TALL * np.array([[1.0, 1e-5, 1e-10, 1e-15]])).astype(np.float32)
     truth = np.linalg.svd(TALL / np.linalg.norm(TALL, axis=0), compute_uv=False)
     assert truth[0] / truth[-1] < 10
-    exact = np.asarray(jax.jit(svd)(graded.astype(np.float64)).s)
-    np.testing.assert_allclose(jax.jit(svd)(graded).s, exact, rtol=1e-5)
+    exact = one(graded.astype(np.float64))[1]
+    np.testing.assert_allclose(one(graded)[1], exact, rtol=1e-5)
 
 
 def test_it_sees_what_the_gram_matrix_no_longer_holds():
     a = np.array([[1, 1], [1e-4, 0], [0, 1e-4]], np.float32)  # (Läuchli, 1961)
     np.testing.assert_array_equal(a.T @ a, np.ones((2, 2), np.float32))
-    np.testing.assert_allclose(jax.jit(svd)(a).s, [np.sqrt(2), 1e-4], rtol=2e-3)
+    np.testing.assert_allclose(one(a)[1][:2], [np.sqrt(2), 1e-4], rtol=2e-3)
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (3, 1), (1, 1)])
@@ -62,8 +72,8 @@ def test_wide_matrices_rows_and_columns(shape):
 
 
 def test_the_first_terms_are_the_best_approximation_of_a_digit():
-    digit = load_digits().images[0].astype(np.float32)
-    u, s, vh, *_ = jax.jit(svd)(digit)
+    digit = load_digits().images[0][1:7, 2:6].astype(np.float32)
+    u, s, vh, *_ = one(digit)
     two = (u[:, :2] * s[None, :2]) @ vh[:2]
     np.testing.assert_allclose(np.linalg.norm(digit - two) ** 2, np.sum(s[2:] ** 2), rtol=1e-4)
 

@@ -23,15 +23,13 @@ def gradient_of(
         return sums[:, -1:] * rows - sums[:, :-1]
 
     def of_block(block: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        rows, p, rows_present = block
-        b = 1.0 / (1.0 + _squared_distances(rows, points) / freedom)
+        index, rows, p, rows_present = block
+        b = _nearness(points, index, rows, freedom)
         k = _kernel(b, freedom)
         return pull(p * b, rows), pull(k * b, rows), jnp.sum(rows_present * (k @ present))
 
-    blocks = _blocks((points, joint, present), block)
-    attraction, repulsion, totals = lax.map(of_block, blocks)
-    normalizer = at_least_tiny(jnp.sum(totals) - jnp.sum(present))  # of pairs: k_ii is 1
-    forces = exaggeration * attraction - repulsion / normalizer
+    attraction, repulsion, totals = lax.map(of_block, _blocks((points, joint, present), block))
+    forces = exaggeration * attraction - repulsion / at_least_tiny(jnp.sum(totals))
     return 2.0 * (freedom + 1) / freedom * forces.reshape(points.shape) * present
 
 
@@ -40,24 +38,29 @@ def divergences(points: jax.Array, affinities: Affinities, block: int) -> jax.Ar
     joint, present, freedom = affinities.joint, affinities.is_present.astype(points.dtype)[:, None], _freedom(points)
 
     def of_block(block: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-        rows, p, rows_present = block
-        b = 1.0 / (1.0 + _squared_distances(rows, points) / freedom)
-        log_ratio = jnp.log(jnp.where(p > 0, p, 1.0)) - 0.5 * (freedom + 1) * jnp.log(b)
-        total = jnp.sum(rows_present * (_kernel(b, freedom) @ present))
-        return jnp.sum(p * log_ratio, axis=1), total
+        index, rows, p, rows_present = block
+        k = _kernel(_nearness(points, index, rows, freedom), freedom)
+        log_ratio = jnp.log(jnp.where(p > 0, p / k, 1.0))
+        return jnp.sum(p * log_ratio, axis=1), jnp.sum(rows_present * (k @ present))
 
     of_rows, totals = lax.map(of_block, _blocks((points, joint, present), block))
-    normalizer = at_least_tiny(jnp.sum(totals) - jnp.sum(present))
-    return of_rows.reshape(-1) + jnp.sum(joint, axis=1) * jnp.log(normalizer)
+    return of_rows.reshape(-1) + jnp.sum(joint, axis=1) * jnp.log(at_least_tiny(jnp.sum(totals)))
 
 
 def _blocks(rows: tuple[jax.Array, ...], block: int) -> tuple[jax.Array, ...]:
-    return tuple(leaf.reshape(-1, block, leaf.shape[1]) for leaf in rows)
+    index = jnp.arange(rows[0].shape[0], dtype=jnp.int32)
+    return index.reshape(-1, block), *(leaf.reshape(-1, block, leaf.shape[1]) for leaf in rows)
 
 
-def _squared_distances(rows: jax.Array, points: jax.Array) -> jax.Array:
+def _nearness(points: jax.Array, index: jax.Array, rows: jax.Array, freedom: int) -> jax.Array:
+    """b_ij of a block of rows [B, Q] and all points [N, Q]: [B, N], 0 for a row and itself.
+
+    Left in, the row itself, which is nearest and pulls at nothing, would take digits from all the others.
+    """
     columns = range(points.shape[1])
-    return sum((jnp.square(rows[:, c][:, None] - points[:, c][None]) for c in columns), jnp.zeros((), points.dtype))
+    squares = sum((jnp.square(rows[:, c][:, None] - points[:, c][None]) for c in columns), jnp.zeros((), points.dtype))
+    is_self = index[:, None] == jnp.arange(points.shape[0], dtype=jnp.int32)[None]
+    return jnp.where(is_self, 0.0, 1.0 / (1.0 + squares / freedom))
 
 
 def _freedom(points: jax.Array) -> int:

@@ -103,7 +103,7 @@ def over_counts(images: Images, folds: Folds) -> dict[str, np.ndarray]:
     """Error for each k and fold, [k, F]: of rows held out, of these with weights by distance, and of rows known."""
     counts: Any = jnp.array(COUNTS * 2, jnp.float32)
     power: Any = jnp.repeat(jnp.array([0.0, 1.0]), len(COUNTS))
-    estimator = knn.knn_classifier(len(images.class_names), COUNTS[-1])
+    estimator = knn.knn_classifier(num_classes=len(images.class_names), k=COUNTS[-1])
     scores = cross_validate(
         estimator, knn.Hypers(counts, power), folds, images.x, images.y,
         metrics={"error": error}, train_scores=True, layout=ONE_BY_ONE,
@@ -115,7 +115,7 @@ def over_counts(images: Images, folds: Folds) -> dict[str, np.ndarray]:
 
 def over_sizes(neighbours: int, images: Images, folds: Folds) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of rows [P], and the error of each fold that knows only so many of its rows, [P, F]."""
-    estimator = knn.knn_classifier(len(images.class_names), neighbours)
+    estimator = knn.knn_classifier(num_classes=len(images.class_names), k=neighbours)
     sizes, fewer = fewer_rows(folds, max(len(images.y) // 80, neighbours), 7)
 
     def errors(folds: Folds) -> np.ndarray:
@@ -131,7 +131,7 @@ def clock(neighbours: int, images: Images, folds: Folds, watch: Stopwatch) -> No
     """Times of ours and of scikit-learn for the same queries."""
     from sklearn.neighbors import KNeighborsClassifier
 
-    estimator = knn.knn_classifier(len(images.class_names), neighbours)
+    estimator = knn.knn_classifier(num_classes=len(images.class_names), k=neighbours)
     fitted, tested = rows_of_fold(folds, 0)
     x, y, queries = images.x[fitted], images.y[fitted], images.x[tested]
 
@@ -152,7 +152,7 @@ def regions_of_iris():
     x = x[:, 2:]
     plane = regions.plane(x)
     counts = (1, 9, 45)
-    estimator = knn.knn_classifier(3, counts[-1])
+    estimator = knn.knn_classifier(num_classes=3, k=counts[-1])
 
     @jax.jit
     def program(count: Any) -> jax.Array:

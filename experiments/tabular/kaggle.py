@@ -120,15 +120,15 @@ def candidates(problem: TableProblem) -> dict[str, Candidate]:
         widths = grid(kernel_svm.Hypers(), C=[0.3, 1, 3, 10], gamma=[0.1, 0.3, 1])
         smooth = grid(naive_bayes.GaussianHypers(), variance_smoothing=[1e-9, 1e-3, 1e-1])
         models = {
-            "logistic-regression": Candidate(logistic.logistic(classes), prices),
-            "naive-bayes": Candidate(naive_bayes.naive_bayes(naive_bayes.gaussian, classes), smooth),
-            "nearest-neighbours": Candidate(knn.knn_classifier(classes, 40), votes),
-            "rbf-svm": Candidate(kernel_svm.kernel_svm(classes), widths, has_probabilities=False),
-            "tree": Candidate(tree.tree_classifier(classes, max_depth=5), leaves),
+            "logistic-regression": Candidate(logistic.logistic(num_classes=classes), prices),
+            "naive-bayes": Candidate(naive_bayes.naive_bayes(naive_bayes.gaussian, num_classes=classes), smooth),
+            "nearest-neighbours": Candidate(knn.knn_classifier(num_classes=classes, k=40), votes),
+            "rbf-svm": Candidate(kernel_svm.kernel_svm(num_classes=classes), widths, has_probabilities=False),
+            "tree": Candidate(tree.tree_classifier(num_classes=classes, max_depth=5), leaves),
         }
     else:
         models = {
-            "nearest-neighbours": Candidate(knn.knn_regressor(40), votes),
+            "nearest-neighbours": Candidate(knn.knn_regressor(k=40), votes),
             "tree": Candidate(tree.tree_regressor(max_depth=6), leaves),
         }
     sizes = problem.schema.sizes

@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import jax
@@ -43,6 +43,21 @@ class Stopwatch:
         result, first_s = _timed(program, *arguments)
         self.laps.append(Lap(name, first_s, _steady(program, arguments, repeats)))
         return result
+
+    def compiled_each(
+        self, name: str, program: Callable[..., Result], calls: Sequence[Sequence[object]]
+    ) -> list[Result]:
+        """The results of a jitted program for several calls of one shape: the first compiles, the others are steady."""
+        timed = [_timed(program, *arguments) for arguments in calls]
+        later = [seconds for _, seconds in timed[1:]]
+        self.laps.append(Lap(name, timed[0][1], statistics.median(later) if later else None))
+        return [result for result, _ in timed]
+
+    def plain_each(self, name: str, function: Callable[..., Result], calls: Sequence[Sequence[object]]) -> list[Result]:
+        """The same of a function that compiles nothing: all calls are steady."""
+        timed = [_timed(function, *arguments) for arguments in calls]
+        self.laps.append(Lap(name, None, statistics.median(seconds for _, seconds in timed)))
+        return [result for result, _ in timed]
 
     def plain(self, name: str, function: Callable[..., Result], *arguments: object) -> Result:
         """The result of a function that compiles nothing, as scikit-learn's, called once."""

@@ -43,12 +43,12 @@ def read(train: Path | None, test: Path | None, target: str, name_of_row: str) -
         return _problem(_read("--train", train), _read("--test", test), target, name_of_row)
     if train is not None or test is not None:
         raise ValueError("--train, --test: got one of them, both or none are needed")
+    if target != "Survived":
+        raise ValueError(f"--target: got {target!r}, without --train and --test it is 'Survived'")
     columns, to_predict, answers = titanic()
     files = {"train.csv": csv_table.format_csv(columns), "test.csv": csv_table.format_csv(to_predict)}
     parsed = [csv_table.parse_csv(text, name) for name, text in files.items()]
     problem = _problem(parsed[0], parsed[1], target, name_of_row)
-    if target != "Survived":
-        return problem._replace(files=files)
     known = np.array([problem.class_names.index(answer) for answer in answers])
     return problem._replace(answers=known, files=files)
 

@@ -210,6 +210,17 @@ def test_the_stopwatch_splits_the_first_call_from_the_others():
     assert once_lap.steady_s is None
 
 
+def test_the_stopwatch_times_calls_of_one_shape_together():
+    watch = Stopwatch()
+    assert watch.compiled_each("program", lambda a, b: a + b, [(1, 2), (3, 4), (5, 6)]) == [3, 7, 11]
+    assert watch.compiled_each("once", lambda a: -a, [(1,)]) == [-1]
+    assert watch.plain_each("plain", lambda a: 2 * a, [(1,), (2,)]) == [2, 4]
+    program, once, plain = watch.laps
+    assert None not in program
+    assert (once.steady_s, plain.first_s) == (None, None)
+    assert plain.steady_s > 0
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(None, None), (2.5, "2.5 s"), (0.0321, "32.1 ms"), (4e-6, "4 µs"), (123.4, "123 s")]
 )

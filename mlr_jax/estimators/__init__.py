@@ -2,6 +2,7 @@
 
 from mlr_jax.estimators.clusters import KMeans
 from mlr_jax.estimators.decomposition import PCA
+from mlr_jax.estimators.embedding import TSNE
 from mlr_jax.estimators.linear import LinearRegression, Ridge
 from mlr_jax.estimators.logistic import LogisticRegression
 from mlr_jax.estimators.mixture import GaussianMixture
@@ -13,6 +14,7 @@ from mlr_jax.estimators.trees import DecisionTreeClassifier, DecisionTreeRegress
 __all__ = [
     "PCA",
     "SVC",
+    "TSNE",
     "BernoulliNB",
     "DecisionTreeClassifier",
     "DecisionTreeRegressor",

@@ -17,7 +17,12 @@ EXPECTED = {
 }
 """Checks that fail, and in one line why."""
 
-SMALL: dict = {"SVC": {"tol": 1e-10}}
+SMALL: dict = {
+    "SVC": {"tol": 1e-10},
+    "TSNE": {"perplexity": 2, "max_iter": 20},
+    "DecisionTreeClassifier": {"max_depth": 3},
+    "DecisionTreeRegressor": {"max_depth": 3},
+}
 """Settings that make a check quick, where the defaults would not."""
 
 

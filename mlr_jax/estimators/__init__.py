@@ -3,7 +3,7 @@
 from mlr_jax.estimators.clusters import KMeans
 from mlr_jax.estimators.decomposition import PCA
 from mlr_jax.estimators.embedding import TSNE
-from mlr_jax.estimators.linear import LinearRegression, Ridge
+from mlr_jax.estimators.linear import ElasticNet, Lasso, LinearRegression, Ridge
 from mlr_jax.estimators.logistic import LogisticRegression
 from mlr_jax.estimators.mixture import GaussianMixture
 from mlr_jax.estimators.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
@@ -18,11 +18,13 @@ __all__ = [
     "BernoulliNB",
     "DecisionTreeClassifier",
     "DecisionTreeRegressor",
+    "ElasticNet",
     "GaussianMixture",
     "GaussianNB",
     "KMeans",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
+    "Lasso",
     "LinearRegression",
     "LinearSVC",
     "LogisticRegression",

@@ -13,6 +13,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 CONVEX_REGRESSION = {
     "LinearRegression": (estimators.LinearRegression(), linear_model.LinearRegression()),
     "Ridge": (estimators.Ridge(2.0), linear_model.Ridge(2.0)),
+    "Lasso": (estimators.Lasso(0.1, tol=1e-12), linear_model.Lasso(0.1, tol=1e-12, max_iter=100_000)),
+    "ElasticNet": (estimators.ElasticNet(0.1, tol=1e-12), linear_model.ElasticNet(0.1, tol=1e-12, max_iter=100_000)),
 }
 CONVEX_CLASSIFICATION = {
     "LogisticRegression": (

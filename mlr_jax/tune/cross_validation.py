@@ -16,7 +16,7 @@ import numpy as np
 from mlr_jax.core.types import Estimator, Hypers, Key
 from mlr_jax.tune.folds import Folds
 from mlr_jax.tune.grid import split_shared
-from mlr_jax.tune.layout import SIDE_BY_SIDE, Layout, spread
+from mlr_jax.tune.layout import DEFAULT, Layout, spread
 
 Metric = Callable[[Any, jax.Array, jax.Array], jax.Array]
 """metric(y [N], prediction [N, ...], weight [N]) -> [], as in `ops/metrics`."""
@@ -50,7 +50,7 @@ class Plan(NamedTuple):
 
     estimator: Estimator
     metrics: tuple[tuple[str, Metric], ...]
-    layout: Layout = SIDE_BY_SIDE
+    layout: Layout = DEFAULT
     train_scores: bool = False
     keep_models: bool = False
 
@@ -67,7 +67,7 @@ def cross_validate(
     weight: Rows | None = None,
     train_scores: bool = False,
     keep_models: bool = False,
-    layout: Layout = SIDE_BY_SIDE,
+    layout: Layout = DEFAULT,
 ) -> Scores:
     """Fit and score every fold with every setting and key.
 
@@ -88,7 +88,7 @@ def cross_val_predict(
     *,
     key: Key | None = None,
     weight: Rows | None = None,
-    layout: Layout = SIDE_BY_SIDE,
+    layout: Layout = DEFAULT,
 ) -> jax.Array:
     """The prediction of each row by the model of the fold that tests it: [N, ...], NaN for a row that none does.
 

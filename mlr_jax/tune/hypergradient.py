@@ -19,7 +19,7 @@ from jax import lax
 from mlr_jax.core.types import Estimator, Hypers, Key
 from mlr_jax.tune.cross_validation import Data, Metric, Plan, Rows, as_data, one_key, run
 from mlr_jax.tune.folds import Folds
-from mlr_jax.tune.layout import SIDE_BY_SIDE, Layout
+from mlr_jax.tune.layout import DEFAULT, Layout
 
 
 class Descent(NamedTuple):
@@ -41,7 +41,7 @@ def validation_loss(
     loss: Metric,
     key: Key | None = None,
     weight: Rows | None = None,
-    layout: Layout = SIDE_BY_SIDE,
+    layout: Layout = DEFAULT,
 ) -> jax.Array:
     """L(h), []: hypers are one setting, whose fields may be arrays; differentiable in it where fit and loss are."""
     plan = Plan(estimator, (("loss", loss),), layout)

@@ -15,9 +15,10 @@ from mlr_jax.core.sweep import MEMBER_AXIS
 class Layout(NamedTuple):
     """How many run side by side; the others follow one after another inside the program, which takes less memory.
 
-    folds_at_once, members_at_once: a number, or None for all. What depends on a fold alone is computed once for all of
-    its members that run side by side, and anew for those that follow. An iterative fit goes on until the last of those
-    side by side is done.
+    folds_at_once, members_at_once: at most so many. None is all members, and one fold on a CPU, whose cache holds what
+        one fold needs, but all folds on an accelerator. What depends on a fold alone is computed once for all of its
+        members that run side by side, and anew for those that follow. An iterative fit goes on until the last of
+        those side by side is done.
     mesh: where given, with an axis named "members", members are divided over its devices.
     """
 
@@ -26,8 +27,8 @@ class Layout(NamedTuple):
     mesh: Mesh | None = None
 
 
-SIDE_BY_SIDE = Layout()
-"""All at once on one device."""
+DEFAULT = Layout()
+"""On one device, members side by side."""
 
 
 def spread(function: Callable[[Any, Any, Any], Any], layout: Layout, folds: Any, members: Any, keys: Any) -> Any:
@@ -37,15 +38,17 @@ def spread(function: Callable[[Any, Any, Any], Any], layout: Layout, folds: Any,
     Raises ValueError for numbers below 1, for a mesh without the axis and for members that do not divide over it.
     """
     _check(layout, members)
+    on_cpu = jax.default_backend() == "cpu"
+    folds_at_once = 1 if layout.folds_at_once is None and on_cpu else layout.folds_at_once
 
     def of_members(folds: Any, members: Any, keys: Any) -> Any:
         def of_member(fold: Any, member: Any) -> Any:
             return jax.vmap(lambda key: function(fold, member, key))(keys)
 
         def of_fold(fold: Any) -> Any:
-            return _over(lambda member: of_member(fold, member), layout.members_at_once)(members)
+            return _over(lambda member: of_member(fold, member), members, layout.members_at_once)
 
-        return _over(of_fold, layout.folds_at_once)(folds)
+        return _over(of_fold, folds, folds_at_once)
 
     if layout.mesh is None:
         return of_members(folds, members, keys)
@@ -54,10 +57,11 @@ def spread(function: Callable[[Any, Any, Any], Any], layout: Layout, folds: Any,
     return mapped(of_members)(folds, members, keys)
 
 
-def _over(function: Callable[[Any], Any], at_once: int | None) -> Callable[[Any], Any]:
-    if at_once is None:
-        return jax.vmap(function)
-    return partial(lax.map, function, batch_size=None if at_once == 1 else at_once)
+def _over(function: Callable[[Any], Any], runs: Any, at_once: int | None) -> Any:
+    """function of each of the runs, leaves [n, ...]."""
+    if at_once is None or at_once >= jax.tree.leaves(runs)[0].shape[0]:
+        return jax.vmap(function)(runs)
+    return lax.map(function, runs, batch_size=None if at_once == 1 else at_once)
 
 
 def _check(layout: Layout, members: Any) -> None:

@@ -16,7 +16,7 @@ from mlr_jax.core.types import Estimator, Hypers, Key
 from mlr_jax.ops.permutation import permute
 from mlr_jax.tune.cross_validation import Data, Metric, Plan, Rows, Scores, as_data, fit_and_score, one_key
 from mlr_jax.tune.folds import Folds
-from mlr_jax.tune.layout import SIDE_BY_SIDE, Layout, spread
+from mlr_jax.tune.layout import DEFAULT, Layout, spread
 
 
 def learning_curve(
@@ -31,7 +31,7 @@ def learning_curve(
     keys: Key | None = None,
     weight: Rows | None = None,
     shuffle: bool = True,
-    layout: Layout = SIDE_BY_SIDE,
+    layout: Layout = DEFAULT,
 ) -> Scores:
     """Test and training scores by metric, [F, L, S], of L sizes; hypers: one setting.
 

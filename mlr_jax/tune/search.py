@@ -11,7 +11,7 @@ from mlr_jax.core.types import Estimator, Hypers, Key
 from mlr_jax.tune.cross_validation import Data, Metric, Plan, Rows, Scores, as_data, fit_and_score, one_key, run
 from mlr_jax.tune.folds import Folds
 from mlr_jax.tune.grid import member
-from mlr_jax.tune.layout import SIDE_BY_SIDE, Layout
+from mlr_jax.tune.layout import DEFAULT, Layout
 
 
 class Choice(NamedTuple):
@@ -74,7 +74,7 @@ def grid_search(
     keys: Key | None = None,
     weight: Rows | None = None,
     train_scores: bool = False,
-    layout: Layout = SIDE_BY_SIDE,
+    layout: Layout = DEFAULT,
 ) -> Search:
     """Cross-validate every setting (see `cross_validate`), choose one and fit it to all rows with the first key.
 
@@ -96,7 +96,7 @@ def nested_cross_validate(
     choice: Choice = GREATEST,
     keys: Key | None = None,
     weight: Rows | None = None,
-    layout: Layout = SIDE_BY_SIDE,
+    layout: Layout = DEFAULT,
 ) -> NestedScores:
     """The score of the whole search, on rows that had no part in its choice (Stone, 1974).
 

@@ -32,7 +32,8 @@ class State(NamedTuple):
 
 def init(point: jax.Array, gradient: jax.Array, lipschitz: jax.Array) -> State:
     """The state at a point with the gradient of the quadratic there; L is a first guess of the greatest curvature."""
-    return State(point, gradient, point, gradient, jnp.ones((), point.dtype), lipschitz)
+    # Copies: a learner's state is donated, and no buffer can be given away twice.
+    return State(point, gradient, jnp.copy(point), jnp.copy(gradient), jnp.ones((), point.dtype), lipschitz)
 
 
 def step(

@@ -118,9 +118,9 @@ def lasso_learner(num_features: int, *, fit_intercept: bool = True) -> Learner:
     """
 
     def init(key: Key, hypers: Hypers) -> State:
-        zeros = jnp.zeros(num_features)
-        search = fista.init(zeros, zeros, jnp.ones(()))
-        return State(jnp.int32(0), key, as_arrays(hypers), search, zeros, jnp.zeros(()))
+        point, gradient, coefficients = (jnp.zeros(num_features) for _ in range(3))
+        search = fista.init(point, gradient, jnp.ones(()))
+        return State(jnp.int32(0), key, as_arrays(hypers), search, coefficients, jnp.zeros(()))
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         x, y, weight = rows_of(batch)

@@ -44,8 +44,9 @@ class State(NamedTuple):
 
 def init(point: jax.Array, memory: int) -> State:
     """The state before the first iteration, which evaluates the point itself."""
-    history = jnp.zeros((memory, *point.shape), point.dtype)
-    return move_to(point, State(point, _nowhere(point), point, point, history, history))
+    # Each array is one of its own: a learner's state is donated, and no buffer can be given away twice.
+    moves, changes = (jnp.zeros((memory, *point.shape), point.dtype) for _ in range(2))
+    return move_to(point, State(point, _nowhere(point), point, point, moves, changes))
 
 
 def move_to(point: jax.Array, state: State) -> State:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.classical.moments import Moments, deviations, means, merge, moments, no_moments
-from mlr_jax.classical.normal_equations import by_eigenvalues, by_singular_values, solve, varying
+from mlr_jax.classical.normal_equations import by_eigenvalues, by_orthogonal_factors, by_singular_values, solve, varying
 from mlr_jax.classical.rows import as_features, as_rows, rows_of
 from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.implicit import implicit_minimum
@@ -141,7 +141,7 @@ def _learner(num_features: int, num_targets: int, fit_intercept: bool) -> Learne
 
 def _of_rows(x: jax.Array, y: jax.Array, weight: jax.Array, known: Moments, alpha: jax.Array) -> jax.Array:
     dx = jnp.where(varying(known)[None], deviations(x, known.mean_x, weight), 0.0)
-    return by_singular_values(dx, deviations(y, known.mean_y, weight), alpha)
+    return by_orthogonal_factors(dx, deviations(y, known.mean_y, weight), alpha)
 
 
 def _as_columns(y: jax.Array, dtype: jax.typing.DTypeLike) -> jax.Array:

@@ -61,9 +61,10 @@ def rows_with_intercept(x: jax.Array, y: jax.Array, share: jax.Array, fit_interc
 
 
 def penalty_of(problem: Problem, C: jax.Array) -> jax.Array:
-    """1 / (C sum_i w_i) for every coefficient and 0 for the intercept, [1, E]."""
+    """1 / (C sum_i w_i) for every coefficient and 0 for the intercept, [1, E]; without rows, anything serves."""
     num_features, width = problem.mean.shape[0], problem.rows.x.shape[1]
-    return jnp.pad(jnp.full((1, num_features), 1.0 / (C * problem.total)), ((0, 0), (0, width - num_features)))
+    strength = 1.0 / (C * jnp.where(problem.total > 0, problem.total, 1.0))
+    return jnp.pad(jnp.full((1, num_features), strength), ((0, 0), (0, width - num_features)))
 
 
 def solver(num_classes: int, max_iterations: int) -> Callable[..., Solution]:

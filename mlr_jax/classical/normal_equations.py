@@ -16,8 +16,8 @@ from jax import lax
 from mlr_jax.classical.moments import Moments
 from mlr_jax.core.implicit import implicit_minimum
 
-LEAST_SINGULAR_VALUE = 1e-6
-"""Relative to the greatest one; below it a direction counts as not determined by the rows."""
+LEAST_SINGULAR_VALUE = 1e-10
+"""Relative to the greatest one; below it, and below 64 times the rounding, a direction counts as not determined."""
 
 
 def solve(moments: Moments, alpha: jax.Array, otherwise: Callable[..., jax.Array], rows: tuple = ()) -> jax.Array:
@@ -51,22 +51,40 @@ def by_eigenvalues(moments: Moments, alpha: jax.Array) -> jax.Array:
     """w [D, T] of least norm from the moments alone: half the digits of a singular value are lost in its square."""
     varies = varying(moments)
     values, vectors = jnp.linalg.eigh(jnp.where(varies[:, None] & varies[None], moments.xx, 0.0))
-    least = jnp.maximum(LEAST_SINGULAR_VALUE**2, len(varies) * jnp.finfo(values.dtype).eps) * values[-1]
+    least = len(varies) * jnp.finfo(values.dtype).eps * values[-1]
     inverse = jnp.where(values > least, 1.0 / (values + alpha), 0.0)
     return vectors @ (inverse[:, None] * (vectors.T @ jnp.where(varies[:, None], moments.xy, 0.0)))
 
 
-def by_singular_values(dx: jax.Array, dy: jax.Array, alpha: jax.Array) -> jax.Array:
-    """w [D, T] of least norm from centred rows dx [N, D] and dy [N, T], multiplied by the roots of their weights.
+def by_orthogonal_factors(dx: jax.Array, dy: jax.Array, alpha: jax.Array) -> jax.Array:
+    """w [D, T] from centred rows dx [N, D] and dy [N, T], multiplied by the roots of their weights, where N > D.
 
-    The triangle R of (dx, dy) = Q R holds all that the rows say, in D + T rows.
+    The triangle R of (dx, dy) = Q R holds all that the rows say, in D + T rows; the penalty is D rows more. Which
+    directions are determined shows in columns scaled to length one; what has least norm is said without the scales.
     """
-    triangle = jnp.linalg.qr(jnp.concatenate([dx, dy], axis=1), mode="r")
     num_features = dx.shape[1]
-    left, values, right = jnp.linalg.svd(triangle[:, :num_features], full_matrices=False)
-    least = max(LEAST_SINGULAR_VALUE, 64 * float(jnp.finfo(dx.dtype).eps)) * values[0]
-    inverse = jnp.where(values > least, values / (values**2 + alpha), 0.0)
-    return right.T @ (inverse[:, None] * (left.T @ triangle[:, num_features:]))
+    triangle = jnp.linalg.qr(jnp.concatenate([dx, dy], axis=1), mode="r")
+    penalty = jnp.sqrt(alpha) * jnp.eye(num_features, triangle.shape[1], dtype=dx.dtype)
+    a, b = jnp.split(jnp.concatenate([triangle, penalty]), [num_features], axis=1)
+    lengths = jnp.sqrt(jnp.sum(a**2, axis=0))
+    scale = jnp.where(lengths > 0, 1.0 / jnp.where(lengths > 0, lengths, 1.0), 1.0)[:, None]
+    left, values, right = jnp.linalg.svd(a * scale.T, full_matrices=False)
+    is_known = values > _least(values)
+    w = scale * (right.T @ (jnp.where(is_known, 1.0 / jnp.where(is_known, values, 1.0), 0.0)[:, None] * (left.T @ b)))
+    free, lengths, _ = jnp.linalg.svd(jnp.where(is_known[None], 0.0, scale * right.T))
+    free = jnp.where(lengths > _least(lengths), free, 0.0)
+    return w - free @ (free.T @ w)
+
+
+def by_singular_values(dx: jax.Array, dy: jax.Array, alpha: jax.Array) -> jax.Array:
+    """The same where N <= D; the factors are shared by any number of alphas in a vmap."""
+    left, values, right = jnp.linalg.svd(dx, full_matrices=False)
+    inverse = jnp.where(values > _least(values), values / (values**2 + alpha), 0.0)
+    return right.T @ (inverse[:, None] * (left.T @ dy))
+
+
+def _least(values: jax.Array) -> jax.Array:
+    return max(LEAST_SINGULAR_VALUE, 64 * float(jnp.finfo(values.dtype).eps)) * values[0]
 
 
 def _where_needed(needed: jax.Array, function: Callable[..., jax.Array], arguments: Any, value: jax.Array) -> jax.Array:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from classical import cluster_cases, kernel_cases, linear_cases, naive_bayes_cases, tree_cases
+from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases, tree_cases
 from learner_case import Case, Wrap, image_batch
 
 from mlr_jax.core.accumulate import accumulate
@@ -65,4 +65,5 @@ LEARNERS: dict[str, Case] = {
     **tree_cases.CASES,
     **kernel_cases.CASES,
     **cluster_cases.CASES,
+    **boosting_cases.CASES,
 }

@@ -46,6 +46,17 @@ def test_from_the_same_centers_it_goes_where_scikit_learn_goes(name):
     assert model.converged
 
 
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-2, 1e-1])
+def test_it_stops_when_scikit_learn_stops(tolerance):
+    x, num_clusters = SETS["digits"]
+    start = rows_as_centers(x, num_clusters)
+    expected = KMeans(num_clusters, init=start, n_init=1, tol=tolerance, algorithm="lloyd").fit(x)
+    with jax.enable_x64(True):
+        model = lloyd(Hypers(tolerance), x, start)
+    assert model.iterations == expected.n_iter_
+    np.testing.assert_allclose(model.inertia, expected.inertia_, rtol=1e-10)
+
+
 def test_with_weights_too():
     x, weight = SETS["iris"][0], np.random.default_rng(0).uniform(0.1, 3, 150)
     start = rows_as_centers(x, 3)
@@ -168,7 +179,8 @@ def test_new_tolerances_compile_nothing_new():
 def test_fewer_distinct_rows_than_clusters():
     x = np.repeat(np.array([[0.0, 1.0], [5.0, 5.0]], np.float32), 5, axis=0)
     model = fit(Hypers(), x, key=jax.random.key(0), num_clusters=4, restarts=2)
-    assert np.isfinite(model.centers).all()
+    to_nearest_row = np.min(np.abs(np.array(model.centers)[:, None] - x[None]).max(axis=2), axis=1)
+    np.testing.assert_allclose(to_nearest_row, 0, atol=1e-5)
     np.testing.assert_allclose(model.inertia, 0, atol=1e-6)
     np.testing.assert_allclose(kmeans.score(model, x), 0, atol=1e-6)
     weight = np.arange(10) == 3  # one row is left

@@ -44,6 +44,20 @@ def test_without_a_seed_folds_are_those_of_scikit_learn(fold_of_row, splitter):
     assert_equal_folds(ours.partition(fold_of_row), splitter.split(np.zeros(N), LABELS, GROUPS))
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
+def test_small_sets_with_many_ties_too(seed):
+    rng = np.random.default_rng(seed)
+    labels, groups, alone = rng.permutation(np.repeat([0, 1, 2], [8, 11, 13])), rng.integers(0, 9, 32), np.arange(32)
+    for fold_of_row, splitter, names in [
+        (ours.stratified(labels, 3), sk.StratifiedKFold(3), groups),
+        (ours.grouped(groups, 3), sk.GroupKFold(3), groups),
+        (ours.stratified_grouped(labels, groups, 3), sk.StratifiedGroupKFold(3), groups),
+        (ours.stratified_grouped(labels, alone, 3), sk.StratifiedGroupKFold(3), alone),
+    ]:
+        assert_equal_folds(ours.partition(fold_of_row), splitter.split(np.zeros(32), labels, names))
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"gap": 2}, {"test_size": 4}, {"max_train_size": 9}, {"gap": 1, "test_size": 3, "max_train_size": 5}],

@@ -87,6 +87,18 @@ def test_the_path_and_its_best_point():
     np.testing.assert_allclose(found.losses, (np.log(found.path.alpha) - 1) ** 2, rtol=1e-4, atol=1e-6)
     assert found.loss == found.losses.min()
     np.testing.assert_allclose(found.hypers.alpha, np.e, rtol=1e-2)
+    short = descend(lambda h: (jnp.log(h.alpha) - 1) ** 2, Hypers(1.0), ["alpha"], steps=1, optimizer=optax.sgd(0.25))
+    np.testing.assert_allclose(short.losses, [1.0, 0.25], rtol=1e-5)
+    np.testing.assert_allclose(short.hypers.alpha, np.exp(0.5), rtol=1e-5)
+
+
+def test_a_point_without_a_loss_is_not_the_best():
+    def objective(hypers):
+        return jnp.where(hypers.alpha < 0.5, jnp.nan, hypers.alpha)
+
+    found = descend(objective, Hypers(1.0), ["alpha"], steps=20)
+    assert np.isnan(found.losses[-1])
+    assert 0.5 <= found.loss < 0.6
 
 
 def test_other_fields_stay():

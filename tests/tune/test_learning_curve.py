@@ -64,12 +64,11 @@ def test_rows_of_weight_0_are_not_counted():
     weight = np.random.default_rng(0).integers(0, 3, 120)
     junk = np.where(weight[:, None] > 0, X, np.nan)
     present = weight > 0
-    folds = partition(np.where(present, k_fold(120, 5, seed=0), -1))
     among = partition(k_fold(120, 5, seed=0)[present])
     with jax.enable_x64(True):
         scores, expected = (
             learning_curve(ridge, Hypers(0.1), *rest, sizes=[20, 50], metrics=METRICS, weight=w, shuffle=False)
-            for *rest, w in [(folds, junk, Y, weight), (among, X[present], Y[present], weight[present])]
+            for *rest, w in [(FOLDS, junk, Y, weight), (among, X[present], Y[present], weight[present])]
         )
         np.testing.assert_allclose(scores.test["r2"], expected.test["r2"], rtol=1e-9)
 

@@ -52,14 +52,12 @@ def test_keys_are_averaged():
 
 
 def test_one_standard_error_by_hand():
-    rng = np.random.default_rng(0)
-    means = np.array([0.0, 0.6, 0.8, 1.0, 0.9])
-    values = means + rng.normal(0, 1.5, (6, 1))  # the same spread for every setting: its standard error is known
-    error = values[:, 3].std(ddof=1) / np.sqrt(6)
-    expected = np.flatnonzero(values.mean(0) >= values.mean(0)[3] - error)[0]
-    assert 0 < expected < 3
-    assert choose(jnp.array(values)[:, :, None], Choice(one_standard_error=True)) == expected
-    assert choose(-jnp.array(values)[:, :, None], Choice(greatest=False, one_standard_error=True)) == expected
+    offsets = np.array([-3.0, 0.0, 3.0])  # of the folds, the same for every setting: the standard error is sqrt(9 / 3)
+    means = np.array([0.0, 10 - 1.75, 10 - 1.7, 10.0, 9.9])
+    values = jnp.array(offsets[:, None, None] + means[None, :, None])
+    assert choose(values, Choice(one_standard_error=True)) == 2
+    assert choose(-values, Choice(greatest=False, one_standard_error=True)) == 2
+    assert choose(values) == 3
 
 
 def test_one_standard_error_prefers_the_stronger_penalty():

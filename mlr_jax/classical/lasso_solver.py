@@ -60,12 +60,14 @@ def from_moments(x: jax.Array, y: jax.Array, weight: jax.Array, fit_intercept: b
 def from_rows(x: jax.Array, y: jax.Array, weight: jax.Array, fit_intercept: bool) -> Quadratic:
     """The same without A."""
     total, mean_x, mean_y = means(x, y[:, None], weight, centred=fit_intercept)
-    share = weight / at_least_tiny(total)
-    dy = y - mean_y[0]
-    variances, variance = data_sum((jnp.sum(share[:, None] * (x - mean_x[None]) ** 2, axis=0), jnp.sum(share * dy**2)))
-    sigma = _sigma(variances, mean_x)
-    c = _products(Rows(x, share), mean_x, dy) / sigma
-    return Quadratic(Rows(x, share), c, variance, sigma, mean_x, mean_y[0])
+    rows = Rows(x, weight / at_least_tiny(total))
+    dx, dy = x - mean_x[None], y - mean_y[0]
+    share = rows.share[:, None]
+    off, squares, variance = data_sum((jnp.sum(share * dx, 0), jnp.sum(share * dx**2, 0), jnp.sum(rows.share * dy**2)))
+    if fit_intercept:  # what rounding left of the mean is put right
+        mean_x, squares = mean_x + off, squares - off**2
+    sigma = _sigma(squares, mean_x)
+    return Quadratic(rows, _products(rows, mean_x, dy) / sigma, variance, sigma, mean_x, mean_y[0])
 
 
 def gradient(quadratic: Quadratic, u: jax.Array) -> jax.Array:

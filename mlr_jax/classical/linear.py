@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mlr_jax.classical.moments import Moments, deviations, means, merge, moments, no_moments
+from mlr_jax.classical.moments import Moments, deviations, means, merge, moments, no_moments, root_of
 from mlr_jax.classical.normal_equations import by_eigenvalues, by_orthogonal_factors, by_singular_values, solve, varying
 from mlr_jax.classical.rows import as_features, as_rows, rows_of
 from mlr_jax.core.hypers import as_arrays
@@ -59,7 +59,8 @@ def fit(
         coefficients = solve(known, alpha, _of_rows, (x, targets, weight))
         return _model(coefficients, known.mean_x, known.mean_y, y.ndim)
     _, mean_x, mean_y = means(x, targets, weight, centred=fit_intercept)
-    dx, dy = deviations(x, mean_x, weight), deviations(targets, mean_y, weight)
+    root = root_of(weight)
+    dx, dy = deviations(x, mean_x, root), deviations(targets, mean_y, root)
     coefficients = by_singular_values(*lax.stop_gradient((dx, dy, alpha)))
     coefficients = implicit_minimum(lambda w: dx.T @ (dx @ w - dy) + alpha * w, coefficients)
     return _model(coefficients, mean_x, mean_y, y.ndim)
@@ -140,8 +141,9 @@ def _learner(num_features: int, num_targets: int, fit_intercept: bool) -> Learne
 
 
 def _of_rows(x: jax.Array, y: jax.Array, weight: jax.Array, known: Moments, alpha: jax.Array) -> jax.Array:
-    dx = jnp.where(varying(known)[None], deviations(x, known.mean_x, weight), 0.0)
-    return by_orthogonal_factors(dx, deviations(y, known.mean_y, weight), alpha)
+    root = root_of(weight)
+    dx = jnp.where(varying(known)[None], deviations(x, known.mean_x, root), 0.0)
+    return by_orthogonal_factors(dx, deviations(y, known.mean_y, root), alpha)
 
 
 def _as_columns(y: jax.Array, dtype: jax.typing.DTypeLike) -> jax.Array:

@@ -38,36 +38,49 @@ def no_moments(num_features: int, num_targets: int) -> Moments:
 def moments(x: jax.Array, y: jax.Array, weight: jax.Array, *, centred: bool = True) -> Moments:
     """The moments of x [N, D], y [N, T] and weight [N], over all devices; not centred, all means are taken as zero.
 
-    The means come first: squares about zero would lose the digits of a mean that is large beside the spread.
+    The means come first: squares about zero would lose the digits of a mean that is large beside the spread. What
+    rounding left of the means is then put right.
     """
     total, mean_x, mean_y = means(x, y, weight, centred=centred)
 
     def products(x: jax.Array, y: jax.Array, weight: jax.Array) -> tuple[jax.Array, ...]:
-        dx, dy = deviations(x, mean_x, weight), deviations(y, mean_y, weight)
-        return dx.T @ dx, dx.T @ dy, jnp.sum(dy * dy, axis=0)
+        root = root_of(weight)
+        dx, dy = deviations(x, mean_x, root), deviations(y, mean_y, root)
+        return root @ dx, root @ dy, dx.T @ dx, dx.T @ dy, jnp.sum(dy * dy, axis=0)
 
-    return Moments(total, mean_x, mean_y, *data_sum(sum_over_blocks(products, (x, y, weight), BLOCK)))
+    rest_x, rest_y, xx, xy, yy = data_sum(sum_over_blocks(products, (x, y, weight), BLOCK))
+    off_x, off_y = (rest * _per_row(total, centred) for rest in (rest_x, rest_y))
+    return Moments(
+        total,
+        mean_x + off_x,
+        mean_y + off_y,
+        xx - off_x[:, None] * rest_x[None],
+        xy - off_x[:, None] * rest_y[None],
+        yy - off_y * rest_y,
+    )
 
 
 def means(x: jax.Array, y: jax.Array, weight: jax.Array, *, centred: bool = True) -> tuple[jax.Array, ...]:
     """The sum of the weights and the means of x and y; not centred, the means are zero."""
     total = data_sum(jnp.sum(weight))
-    scale = (1.0 / at_least_tiny(total)) if centred else jnp.zeros_like(total)
-    mean_x, mean_y = (data_sum(weight @ z) * scale for z in (x, y))
-    return total, mean_x, mean_y
+    return total, *(data_sum(weight @ z) * _per_row(total, centred) for z in (x, y))
 
 
-def deviations(z: jax.Array, mean: jax.Array, weight: jax.Array) -> jax.Array:
-    """Deviations of z [N, ...] from its mean, times the root of each row's weight: their products are weighted."""
+def root_of(weight: jax.Array) -> jax.Array:
+    """The root of each weight: rows multiplied by it have products that are weighted."""
     # A root has no derivative at zero, and a row of weight zero needs none.
-    root = jnp.where(weight > 0, jnp.sqrt(jnp.where(weight > 0, weight, 1.0)), 0.0)
+    return jnp.where(weight > 0, jnp.sqrt(jnp.where(weight > 0, weight, 1.0)), 0.0)
+
+
+def deviations(z: jax.Array, mean: jax.Array, root: jax.Array) -> jax.Array:
+    """Deviations of z [N, ...] from its mean, times the root of each row's weight."""
     return root[:, None] * (z - mean[None])
 
 
 def merge(a: Moments, b: Moments, *, centred: bool = True) -> Moments:
     """The moments of two sets of rows together."""
     total = a.total + b.total
-    share = b.total / at_least_tiny(total) if centred else jnp.zeros_like(total)
+    share = b.total * _per_row(total, centred)
     dx, dy = b.mean_x - a.mean_x, b.mean_y - a.mean_y
     between = a.total * share
     return Moments(
@@ -83,3 +96,7 @@ def merge(a: Moments, b: Moments, *, centred: bool = True) -> Moments:
 def at_least_tiny(total: jax.Array) -> jax.Array:
     """A total weight that can be divided by: without rows, 0 / tiny is 0."""
     return jnp.maximum(total, jnp.finfo(total.dtype).tiny)
+
+
+def _per_row(total: jax.Array, centred: bool) -> jax.Array:
+    return 1.0 / at_least_tiny(total) if centred else jnp.zeros_like(total)

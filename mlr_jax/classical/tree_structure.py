@@ -27,6 +27,18 @@ class Tree(NamedTuple):
     value: jax.Array
 
 
+def lone_root(depth: int, of_value: tuple[int, ...], dtype: jnp.dtype) -> Tree:
+    """A tree that asks nothing and answers 0, with room for `depth` levels; each value has the shape `of_value`."""
+    inner = 2**depth - 1
+    return Tree(
+        feature=jnp.full(inner, -1, jnp.int32),
+        threshold=jnp.zeros(inner, dtype),
+        missing_left=jnp.zeros(inner, bool),
+        gain=jnp.zeros(inner, dtype),
+        value=jnp.zeros((2 ** (depth + 1) - 1, *of_value), dtype),
+    )
+
+
 def depth_of(tree: Tree) -> int:
     """d."""
     return tree.feature.shape[-1].bit_length()

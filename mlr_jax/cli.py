@@ -37,9 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def list_experiments(words: list[str]) -> None:
     """Every experiment with the first line of its docstring."""
     _take(words, 0, 0, "mlr list")
-    for name, path in _or_fail(experiments).items():
+    found = _or_fail(experiments)
+    width = max(map(len, found))
+    for name, path in found.items():
         summary = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
-        print(f"{name:28} {summary[0] if summary else ''}")
+        print(f"{name:{width}} {summary[0] if summary else ''}")
 
 
 def run(words: list[str]) -> None:

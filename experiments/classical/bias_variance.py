@@ -1,4 +1,4 @@
-"""Bias and variance: where the error of a model comes from, and how its complexity trades one for the other.
+"""Bias and variance: what complexity trades, and where the error of a model comes from.
 
     python experiments/classical/bias_variance.py
 
@@ -6,6 +6,9 @@ Polynomials and nearest neighbours are fitted to 100 sets of noisy observations 
 curve by the bias, single fits scatter around their mean by the variance, and the rest of the error is noise. Dots are
 the error measured on new observations, by no formula. Breast cancer shows the parts of the zero-one loss from
 bootstrapped training sets. The degree and k are hyper-parameters: one program each. Intervals are over five seeds.
+
+Expected: the least error of the polynomials near degree 8; measured errors that equal the sum of their parts to the
+second digit; a tree of depth 6 with less bias and more variance than a stump. About two minutes on 2 cores.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""k-means and Gaussian mixtures: what they take for a group, how many they find, and what they find in digits.
+"""k-means and Gaussian mixtures: what they take for a group, and how many they find.
 
     python experiments/classical/clustering.py
     python experiments/classical/clustering.py --data mnist5k --clusters 20

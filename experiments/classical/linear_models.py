@@ -5,6 +5,9 @@
 Diabetes (442 patients, a number to predict): least squares, ridge and lasso with the paths of their coefficients.
 Breast cancer (569 tumours, two classes): logistic regression and naive Bayes, and how many rows each of them needs (Ng
 and Jordan, 2002). Five folds; scikit-learn is fitted on the same. All penalties and folds are one compiled program.
+
+Expected: root mean squared error 54.6 +- 5.0 (least squares), 54.6 +- 4.4 (ridge) and 54.6 +- 4.2 (lasso); wrong
+tumours 1.6 +- 1.2 % (logistic) and 6.5 +- 2.2 % (naive Bayes); scikit-learn the same. About a minute on 2 cores.
 """
 
 from dataclasses import dataclass
@@ -102,7 +105,7 @@ def regress(count: int, rows: Rows, watch: Stopwatch) -> tuple[dict[str, np.ndar
         "lasso": (
             scaled(lasso.lasso(), rows.x),
             grid(lasso.Hypers(tolerance=1e-6), alpha=penalties[1].tolist()),
-            lambda alpha: linear_model.Lasso(alpha, tol=1e-8, max_iter=100_000),
+            lambda alpha: linear_model.Lasso(alpha, tol=1e-6, max_iter=100_000),
         ),
     }
     metrics, panels, chosen = {}, {}, {}
@@ -201,11 +204,11 @@ def errors(rows: Rows, estimator: Estimator, hypers: Any, metric: Any) -> tuple[
 
 def paths(rows: Rows, penalties: tuple[np.ndarray, np.ndarray], chosen: dict[str, float]):
     """Coefficients of ridge and of lasso over their penalties, on all rows."""
-    (x,) = standardise(rows.x)
+    x, y = jnp.asarray(standardise(rows.x)[0]), jnp.asarray(rows.y)
     names = [DIABETES_NAMES.get(name, name) for name in load_tabular("diabetes").feature_names]
 
-    ridge = jax.jit(jax.vmap(lambda a: linear.fit(linear.Hypers(a), x, rows.y).coefficients))(penalties[0])
-    sparse = jax.jit(jax.vmap(lambda a: lasso.fit(lasso.Hypers(a), x, rows.y).coefficients))(penalties[1])
+    ridge = jax.jit(jax.vmap(lambda a: linear.fit(linear.Hypers(a), x, y).coefficients))(penalties[0])
+    sparse = jax.jit(jax.vmap(lambda a: lasso.fit(lasso.Hypers(a), x, y).coefficients))(penalties[1])
     panels = {"Ridge": (penalties[0], ridge), "Lasso": (penalties[1], sparse)}
     return figures.coefficient_paths(panels, names, {"Ridge": chosen["ridge"], "Lasso": chosen["lasso"]})
 

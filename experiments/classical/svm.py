@@ -5,6 +5,10 @@
 
 Two moons show the margin, the support vectors and three kernels; breast cancer shows the error over C and gamma, all
 settings and folds in one program; 1,797 digits are classified beside scikit-learn, in five folds.
+
+Expected: error 1.1 +- 1.0 % on the digits with the RBF kernel and 3.9 +- 1.3 % with linear machines (scikit-learn
+0.9 +- 1.1 % and 3.9 +- 1.3 %), in about a minute on 2 cores. The RBF answers differ where votes of pairs tie: ours then
+asks how sure the voters are, scikit-learn takes the first class.
 """
 
 from dataclasses import dataclass

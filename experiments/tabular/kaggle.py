@@ -1,11 +1,12 @@
-"""A competition on a table: from two CSV files to submission.csv, with missing values, categories and several models.
+"""A competition on a table: from train.csv and test.csv to submission.csv.
 
     python experiments/tabular/kaggle.py
     python experiments/tabular/kaggle.py --train train.csv --test test.csv --target SalePrice --id Id
 
-By default the passengers of the Titanic, who are real, with the columns and the sizes of Kaggle's competition: 891 rows
-to train on, 418 to predict. scikit-learn ships all 1,309 with their answers, so the submission is scored too. Which
-rows Kaggle keeps for its test file is not known: ours are others. Missing values and categories are as they came.
+Missing values, categories, several models. By default the passengers of the Titanic, who are real, with the columns and
+sizes of Kaggle's competition: 891 rows to train on, 418 to predict. scikit-learn ships all 1,309 with their answers, so
+the submission is scored too. Which rows Kaggle keeps for its test file is not known: ours are others. Missing values
+and categories are as they came.
 
 Medians, most frequent categories, means and scales are estimated inside of every fold, from the rows that it fits. Each
 model's settings are searched by cross-validation in one compiled program; the best is fitted to all rows and predicts.
@@ -19,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mlr_jax.classical import kernel_svm, knn, logistic, naive_bayes, tree
+from mlr_jax.classical import boosting, forest, kernel_svm, knn, linear, logistic, naive_bayes, tree
 from mlr_jax.core.types import Estimator
 from mlr_jax.data import csv_table
 from mlr_jax.data.preprocessing import preprocessed
@@ -115,21 +116,29 @@ def candidates(problem: TableProblem) -> dict[str, Candidate]:
     classes = len(problem.class_names)
     votes = grid(knn.Hypers(), neighbours=[5, 9, 15, 25, 40], power=[0.0, 1.0])
     leaves = grid(tree.Hypers(), min_leaf_weight=[1, 2, 4, 8, 16, 32])
+    few_leaves = grid(forest.Hypers(), min_leaf_weight=[1, 3, 10])
+    paces = grid(boosting.Hypers(), learning_rate=[0.02, 0.05, 0.1], subsample=[0.6, 1.0])
     if classes:
         prices = grid(logistic.Hypers(), C=np.geomspace(1e-2, 1e2, 9).tolist())
         widths = grid(kernel_svm.Hypers(), C=[0.3, 1, 3, 10], gamma=[0.1, 0.3, 1])
         smooth = grid(naive_bayes.GaussianHypers(), variance_smoothing=[1e-9, 1e-3, 1e-1])
+        loss = boosting.logistic if classes == 2 else boosting.softmax(classes)
         models = {
             "logistic-regression": Candidate(logistic.logistic(num_classes=classes), prices),
             "naive-bayes": Candidate(naive_bayes.naive_bayes(naive_bayes.gaussian, num_classes=classes), smooth),
             "nearest-neighbours": Candidate(knn.knn_classifier(num_classes=classes, k=40), votes),
             "rbf-svm": Candidate(kernel_svm.kernel_svm(num_classes=classes), widths, has_probabilities=False),
             "tree": Candidate(tree.tree_classifier(num_classes=classes, max_depth=5), leaves),
+            "forest": Candidate(forest.random_forest_classifier(num_classes=classes), few_leaves),
+            "boosting": Candidate(boosting.boosting(loss, max_depth=3), paces),
         }
     else:
         models = {
+            "ridge": Candidate(linear.ridge(), grid(linear.Hypers(), alpha=np.geomspace(1e-1, 1e3, 9).tolist())),
             "nearest-neighbours": Candidate(knn.knn_regressor(k=40), votes),
             "tree": Candidate(tree.tree_regressor(max_depth=6), leaves),
+            "forest": Candidate(forest.random_forest_regressor(), few_leaves),
+            "boosting": Candidate(boosting.boosting(max_depth=4), paces),
         }
     sizes = problem.schema.sizes
     return {name: model._replace(estimator=preprocessed(model.estimator, sizes)) for name, model in models.items()}

@@ -11,7 +11,7 @@ For K > 2 classes a stage is one tree for each class.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -106,6 +106,7 @@ logistic = Loss(
 """log(1 + exp(F)) - y F with y in {0, 1}: F is the logit of class 1."""
 
 
+@cache
 def softmax(num_classes: int) -> Loss:
     """-log softmax(F)_y with y in [0, K): one score for each class. Raises ValueError for less than one class."""
     if num_classes < 1:

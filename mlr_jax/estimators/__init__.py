@@ -3,6 +3,12 @@
 from mlr_jax.estimators.clusters import KMeans
 from mlr_jax.estimators.decomposition import PCA
 from mlr_jax.estimators.embedding import TSNE
+from mlr_jax.estimators.ensembles import (
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from mlr_jax.estimators.linear import ElasticNet, Lasso, LinearRegression, Ridge
 from mlr_jax.estimators.logistic import LogisticRegression
 from mlr_jax.estimators.mixture import GaussianMixture
@@ -21,6 +27,8 @@ __all__ = [
     "ElasticNet",
     "GaussianMixture",
     "GaussianNB",
+    "GradientBoostingClassifier",
+    "GradientBoostingRegressor",
     "KMeans",
     "KNeighborsClassifier",
     "KNeighborsRegressor",
@@ -29,5 +37,7 @@ __all__ = [
     "LinearSVC",
     "LogisticRegression",
     "MultinomialNB",
+    "RandomForestClassifier",
+    "RandomForestRegressor",
     "Ridge",
 ]

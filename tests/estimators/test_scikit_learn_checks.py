@@ -13,6 +13,8 @@ EXPECTED = {
     "PCA": {
         "check_sample_weight_equivalence_on_dense_data": "there are as many components as rows, which the check repeats"
     },
+    "RandomForestClassifier": {"check_sample_weight_equivalence_on_dense_data": SHUFFLED},
+    "RandomForestRegressor": {"check_sample_weight_equivalence_on_dense_data": SHUFFLED},
     "KMeans": {"check_sample_weight_equivalence_on_dense_data": SHUFFLED},
 }
 """Checks that fail, and in one line why."""
@@ -22,6 +24,11 @@ SMALL: dict = {
     "TSNE": {"perplexity": 2, "max_iter": 20},
     "DecisionTreeClassifier": {"max_depth": 3},
     "DecisionTreeRegressor": {"max_depth": 3},
+    **{key: {"n_estimators": 5, "max_depth": 3} for key in ("RandomForestClassifier", "RandomForestRegressor")},
+    **{
+        key: {"n_estimators": 8, "learning_rate": 0.5, "max_depth": 2}
+        for key in ("GradientBoostingClassifier", "GradientBoostingRegressor")
+    },
 }
 """Settings that make a check quick, where the defaults would not."""
 

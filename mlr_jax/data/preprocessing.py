@@ -89,7 +89,7 @@ def weighted_median(values: jax.Array, weight: jax.Array) -> jax.Array:
     The middle of the least value with at least half of the weight at or below it and the least with more than half.
     0 if nothing has a weight.
     """
-    order = jnp.argsort(jnp.where(weight > 0, values, jnp.inf))
+    order = jnp.argsort(values)  # rows of weight 0 may lie anywhere: they add nothing to the sums below
     ordered = jnp.where(weight > 0, values, 0)[order]
     below = jnp.cumsum(weight[order])
     half = below[-1] / 2

@@ -30,10 +30,10 @@ class Components(NamedTuple):
 class Sums(NamedTuple):
     """What rows of responsibility r_kn add up to around a centre m_k, with d = x_n - m_k.
 
-    count [K]: sum r; first [K, D]: sum r d; second [K, D, D] or [K, D]: sum r d d' or its diagonal.
+    total [K]: sum r; first [K, D]: sum r d; second [K, D, D] or [K, D]: sum r d d' or its diagonal.
     """
 
-    count: jax.Array
+    total: jax.Array
     first: jax.Array
     second: jax.Array
 
@@ -71,9 +71,9 @@ def from_sums(sums: Sums, centers: jax.Array, regularization: jax.typing.ArrayLi
     The covariance is the second moment about the centre less that of the mean, so that digits are lost only where a
     mean moves much farther than the spread of its component. `regularization` is added to its diagonal.
     """
-    count = at_least_tiny(sums.count)
+    count = at_least_tiny(sums.total)
     shift = sums.first / count[:, None]
-    weights = sums.count / at_least_tiny(jnp.sum(sums.count))
+    weights = sums.total / at_least_tiny(jnp.sum(sums.total))
     regularization = jnp.asarray(regularization, shift.dtype)
     if sums.second.ndim == 2:
         covariances = jnp.maximum(sums.second / count[:, None] - shift**2, 0.0) + regularization
@@ -90,7 +90,7 @@ def from_responsibilities(
     total, first = data_sum((jnp.sum(responsibilities), jnp.sum(responsibilities, axis=0) @ x))
     middle = jnp.broadcast_to(first / at_least_tiny(total), (responsibilities.shape[0], x.shape[1]))
     rough = data_sum(sums_of(x, responsibilities, middle, diagonal=True))
-    means = middle + rough.first / at_least_tiny(rough.count)[:, None]
+    means = middle + rough.first / at_least_tiny(rough.total)[:, None]
     return from_sums(data_sum(sums_of(x, responsibilities, means, diagonal=diagonal)), means, regularization)
 
 

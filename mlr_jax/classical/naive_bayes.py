@@ -178,8 +178,8 @@ def fit(
     num_classes: int,
 ) -> Any:
     """The model of x [N, D], classes y [N] in [0, K) and weight [N], under one of the three likelihoods."""
-    x, y, weight = as_rows(x, y, weight)
-    return likelihood.estimate(hypers, moments(likelihood.features(hypers, x), y, weight, num_classes))
+    x, labels, weight = as_rows(x, y, weight)
+    return likelihood.estimate(hypers, moments(likelihood.features(hypers, x), labels, weight, num_classes))
 
 
 def log_joint(model: Gaussian | Linear, x: jax.typing.ArrayLike) -> jax.Array:

@@ -38,7 +38,7 @@ def smallest(values: jax.Array, k: int) -> tuple[jax.Array, jax.Array]:
 
 
 def smallest_of_many(values: jax.Array, k: int, group: int) -> tuple[jax.Array, jax.Array]:
-    """`smallest` in two stages, for N much greater than k: values [N, B] with `group` a divisor of N and k <= N / group.
+    """`smallest` in two stages, for N much greater than k: values [N, B] with group a divisor of N, k <= N / group.
 
     The k least values lie in the k groups of rows whose own least are least: one pass finds the least of each
     group, and only k groups are looked into. Among equal values any may be taken.

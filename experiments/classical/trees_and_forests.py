@@ -5,6 +5,9 @@
 Iris flowers give a tree that can be read. Two moons show how forests and boosting smooth what one tree cuts into
 boxes. Breast cancer (569 tumours, 30 numbers) gives the error over the depth of a tree and over the number of trees, in
 five folds, beside scikit-learn, and which columns the forest leans on.
+
+Expected: error 6.9 +- 3.1 % of the best single tree, 4.7 +- 2.0 % of the forest and 3.5 +- 2.9 % of boosting
+(scikit-learn 6.7, 4.4 and 3.7 %), in two minutes on 2 cores, most of them compiling.
 """
 
 from dataclasses import dataclass
@@ -63,7 +66,7 @@ def build(config: Config) -> Study:
 
 def measure(config: Config, x: np.ndarray, y: np.ndarray, folds: Folds, watch: Stopwatch) -> Findings:
     """Errors beside scikit-learn's, and the pictures."""
-    depths = range(1, config.depth + 1)
+    depths = sorted({depth for depth in (1, 2, 3, 4, 6) if depth < config.depth} | {config.depth})
     by_depth = [errors_of_tree(depth, x, y, folds, watch) for depth in depths]
     test, train = (np.stack([pair[part] for pair in by_depth]) for part in (0, 1))
     best = int(test.mean(1).argmin())
@@ -75,10 +78,10 @@ def measure(config: Config, x: np.ndarray, y: np.ndarray, folds: Folds, watch: S
         metrics[f"error_{name}_scikit_learn"] = watch.plain(
             f"{name}, every fold, scikit-learn", peer_scores, make, folds, x, y
         )
-    counts = np.arange(1, config.trees + 1)
+    counts = np.unique(np.geomspace(1, config.trees, 24).astype(int))
     curves: Any = {
         "One tree": (depths, {"fitted": train, "held out": test}),
-        "Many trees, on held-out rows": (counts, {"forest": votes, "boosting": sums}),
+        "Many trees, on held-out rows": (counts, {"forest": votes[counts - 1], "boosting": sums[counts - 1]}),
     }
     names = load_tabular("breast_cancer").feature_names
     pictures = {

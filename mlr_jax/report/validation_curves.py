@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_NAMES = 10
+FEW_PLACES = 30
 
 
 def score_curves(
@@ -161,7 +162,9 @@ def _band(axes: "Axes", places: np.ndarray, values: np.ndarray, colour: str, *, 
     if values.ndim != 2 or len(values) != len(places):
         raise ValueError(f"score_curves: got values of shape {values.shape}, wanted [{len(places)}, M]")
     mean, half_width = t_interval(values)
-    axes.plot(places, mean, color=colour, linewidth=1.8, marker="o", markersize=3.5)
+    axes.plot(
+        places, mean, color=colour, linewidth=1.8, marker="o" if len(places) <= FEW_PLACES else None, markersize=3.5
+    )
     axes.fill_between(places, mean - half_width, mean + half_width, color=colour, alpha=0.18, linewidth=0)
     if marked and np.isfinite(mean).any():
         least = int(np.nanargmin(mean))

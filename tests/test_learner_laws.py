@@ -218,6 +218,7 @@ def resume_all(folder):
         print(name, sorted(digests(state).items()))
 
 
+@pytest.mark.timeout(900)  # every learner in one process, and again in a fresh one
 def test_saved_restored_in_a_fresh_process_and_gone_on_is_bit_for_bit_the_uninterrupted_run(tmp_path, root):
     from mlr_jax.train.checkpoint import Checkpoints
 
@@ -232,6 +233,6 @@ def test_saved_restored_in_a_fresh_process_and_gone_on_is_bit_for_bit_the_uninte
         expected.append(f"{name} {sorted(digests(state).items())}")
     output = subprocess.run(
         [sys.executable, "-c", SAVE_AND_RESTORE, str(tmp_path), str(root / "tests")],
-        capture_output=True, text=True, check=False, timeout=250,
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert output.stdout.splitlines() == expected, output.stderr[-2000:]

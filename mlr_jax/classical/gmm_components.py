@@ -96,8 +96,8 @@ def from_responsibilities(
 
 def _factor(covariance: jax.Array) -> jax.Array:
     """F with F F' = C^-1 from the Cholesky factor L of C: F' = L^-1."""
-    # C is known to D roundings only: one that is singular to that precision becomes just regular.
-    slack = 2.0 * covariance.shape[0] * jnp.finfo(covariance.dtype).eps
+    # C is known up to rounding only: one that is singular to that precision becomes just regular.
+    slack = 2.0 * (covariance.shape[0] + 16) * jnp.finfo(covariance.dtype).eps
     identity = jnp.eye(covariance.shape[0], dtype=covariance.dtype)
     cholesky = jnp.linalg.cholesky(covariance * (1.0 + slack * identity))
     return solve_triangular(cholesky, identity, lower=True).T

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_batching import custom_vmap
 
 from mlr_jax.classical.moments import Moments
 from mlr_jax.core.implicit import implicit_minimum
@@ -90,12 +91,25 @@ def _least(values: jax.Array) -> jax.Array:
 def _where_needed(needed: jax.Array, function: Callable[..., jax.Array], arguments: Any, value: jax.Array) -> jax.Array:
     """function(*arguments) where needed, else the value.
 
-    A loop, since under vmap `lax.cond` would run both in any case. Its body does not depend on what the loop carries,
-    and without the barrier the compiler would compute it before the loop, in any case too.
+    A branch, which under vmap becomes a loop: there `lax.cond` would run both sides in any case, while outside of vmap
+    a loop copies the rows that it carries.
     """
 
-    def body(state: tuple) -> tuple:
-        late, _ = lax.optimization_barrier((arguments, state))
-        return jnp.zeros_like(needed), function(*late)
+    @custom_vmap
+    def choose(needed: jax.Array, arguments: Any, value: jax.Array) -> jax.Array:
+        return lax.cond(needed, lambda arguments, _: function(*arguments), lambda _, value: value, arguments, value)
 
-    return lax.while_loop(lambda state: state[0], body, (needed, value))[1]
+    def loop(needed: jax.Array, arguments: Any, value: jax.Array) -> jax.Array:
+        # The body does not depend on what the loop carries: without the barrier the compiler would compute it before.
+        def body(state: tuple) -> tuple:
+            late, _ = lax.optimization_barrier((arguments, state))
+            return jnp.zeros_like(needed), function(*late)
+
+        return lax.while_loop(lambda state: state[0], body, (needed, value))[1]
+
+    @choose.def_vmap
+    def choose_members(size: int, is_batched: Any, *operands: Any) -> tuple[jax.Array, bool]:
+        axes = jax.tree.map(lambda batched: 0 if batched else None, is_batched)
+        return jax.vmap(loop, tuple(axes), axis_size=size)(*operands), True
+
+    return choose(needed, arguments, value)

@@ -184,7 +184,8 @@ def test_one_component_is_the_normal_distribution_of_the_rows():
 
 @full_and_diagonal
 def test_degenerate_rows_give_finite_models(diagonal):
-    singular = np.concatenate([IRIS, 100 * IRIS, np.full((150, 1), 3.0, np.float32)], axis=1)
+    rank_2 = 1000 * IRIS[:, :2] @ np.random.default_rng(0).normal(size=(2, 12)).astype(np.float32)
+    singular = np.concatenate([rank_2, np.full((150, 1), 3.0, np.float32)], axis=1)
     for x in (singular, np.repeat(singular[:2], 75, axis=0)):  # the second has fewer distinct rows than components
         model = fit(Hypers(), x, key=jax.random.key(0), num_components=3, diagonal=diagonal)
         for leaf in jax.tree.leaves(model):

@@ -12,6 +12,7 @@ which every round undoes work of the last (Joachims, 1999; Wen et al., 2018). In
 against each other (SMO: Platt, 1998; the choice of the pair: Fan, Chen & Lin, 2005).
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ from mlr_jax.ops.selection import greatest
 
 Gram = Callable[[jax.Array, jax.Array], jax.Array]
 """Kernel values of every pair: x [N, D], z [M, D] -> [N, M]."""
+
+STEPS_PER_ROW = 100
+"""A working set of M rows is left after this many times M steps at the latest."""
 
 
 class Problem(NamedTuple):
@@ -61,11 +65,12 @@ def solve(
 ) -> Solution:
     """Iterate until the gap is at most `tolerance` (the criterion of libsvm: Chang & Lin, 2011).
 
-    At any time `working_set` x max(block_size, working_set) kernel values are held, and never N x N. It also ends
-    where the digits of the dtype allow no further step, and after `max_iterations` working sets: the gap tells.
+    At any time `working_set` x max(block_size, working_set) kernel values are held, and never N x N; a problem of up
+    to twice `working_set` rows is one working set. It also ends where the digits of the dtype allow no further step,
+    and after `max_iterations` working sets: the gap tells.
     """
     size = problem.x.shape[0]
-    block = -(-size // -(-size // block_size))
+    block = math.ceil(size / math.ceil(size / block_size))
     problem = _fill_up(problem, -size % block)
     working_set = size if size <= 2 * working_set else working_set
     whole = problem.num_rows <= working_set  # then one working set is the whole problem
@@ -79,15 +84,15 @@ def solve(
         rows, recent = _working_rows(problem, state, working_set)
         rows = jnp.where(whole, jnp.arange(working_set, dtype=jnp.int32), rows)
         x = problem.x[rows]
-        goal = jnp.where(whole, tolerance, jnp.maximum(tolerance / 2, gap / 10))
-        inner, inner_residual = _minimise_pairwise(
-            gram(x, x), old[rows], residual[rows],
-            lower=problem.lower[rows], upper=problem.upper[rows], tolerance=goal,
-        )  # fmt: skip
+        kernel = gram(x, x)
+        goal = jnp.where(whole, 0.9 * tolerance, jnp.maximum(tolerance / 2, gap / 10))
+        inner = _minimise_pairwise(
+            kernel, old[rows], residual[rows], lower=problem.lower[rows], upper=problem.upper[rows], tolerance=goal
+        )
         change = inner - old[rows]
         num_blocks = jnp.where(whole, 0, (problem.num_rows + block - 1) // block)
         updated = _subtract_product(gram, residual, problem.x, x=x, change=change, num_blocks=num_blocks, block=block)
-        residual = jnp.where(whole, residual.at[rows].set(inner_residual), updated)
+        residual = jnp.where(whole, residual.at[rows].add(-kernel @ change), updated)
         new = old.at[rows].set(inner)
         solution = Solution(new, residual, _gap(problem, new, residual), iterations + 1)
         return _State(solution, recent, jnp.any(change != 0))
@@ -142,8 +147,8 @@ def _minimise_pairwise(
     lower: jax.Array,
     upper: jax.Array,
     tolerance: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    """Coefficients and residual, [M], of a small problem to a gap of `tolerance`: kernel [M, M], the rest [M].
+) -> jax.Array:
+    """The coefficients [M] of a small problem, to a gap of `tolerance`: kernel [M, M], the rest [M].
 
     Each step moves the pair i, j by the same amount up and down: i has the greatest residual that may rise, and j
     promises the greatest decrease (r_i - r_j)^2 / (2 |phi_i - phi_j|^2) of those that may fall.
@@ -154,7 +159,7 @@ def _minimise_pairwise(
 
     def unfinished(state):
         _, _, gap, steps = state
-        return (gap > tolerance) & (steps < 100 * size)
+        return (gap > tolerance) & (steps < STEPS_PER_ROW * size)
 
     def move_pair(state):
         beta, residual, _, steps = state
@@ -175,7 +180,7 @@ def _minimise_pairwise(
         return beta, residual, gap, steps + 1
 
     state = start, residual, jnp.array(jnp.inf, start.dtype), jnp.int32(0)
-    return lax.while_loop(unfinished, move_pair, state)[:2]
+    return lax.while_loop(unfinished, move_pair, state)[0]
 
 
 def _subtract_product(

@@ -104,9 +104,10 @@ def neighbours(
     """The k training rows nearest to each query: distances [Q, k] ascending, and indices [Q, k] int32.
 
     x_train [N, D], x_query [Q, D]; `metric` is any function of two examples. The search holds `block_size` x 128
-    distances. Rows of weight 0 are never found: where fewer than k rows are present, the places left over have
-    distance infinity and index -1. Of rows equally far any may be named. Differentiable in both sets of rows, the
-    choice of neighbours being taken as given. Raises ValueError for k outside 1 ... N and for a block_size below 1.
+    distances, or k x 128 if that is more. Rows of weight 0 are never found: where fewer than k rows are present, the
+    places left over have distance infinity and index -1. Of rows equally far any may be named. Differentiable in both
+    sets of rows, the choice of neighbours being taken as given. Raises ValueError for k outside 1 ... N and for a
+    block_size below 1.
 
     Euclidean neighbours are chosen by |x|^2 - 2 x . z around the mean of the training rows, which is one product, and
     the distances of those chosen are then computed anew by differences, so that they keep all their digits.
@@ -136,7 +137,7 @@ def _searcher(
     x: jax.Array, weight: jax.Array, k: int, metric: Metric, block_size: int
 ) -> Callable[[jax.Array], jax.Array]:
     """A function queries [B, D] -> rows [B, k] of the nearest by rank, -1 where there is none."""
-    num_blocks = math.ceil(x.shape[0] / max(block_size, k))
+    num_blocks = min(math.ceil(x.shape[0] / block_size), x.shape[0] // k)  # none has fewer than k rows
     group = max(1, math.isqrt(math.ceil(x.shape[0] / num_blocks) // k))
     ranking = _product_ranking if metric is euclidean else partial(_metric_ranking, metric)
     columns, rank = ranking(_fill_up(x, num_blocks * group), _fill_up(weight, num_blocks * group))

@@ -57,6 +57,14 @@ def test_any_function_of_two_examples_is_a_metric(digits):
     np.testing.assert_allclose(distances, peer.kneighbors(queries)[0], atol=2e-6)
 
 
+@pytest.mark.parametrize(("rows", "k", "block_size"), [(30, 20, 20), (31, 3, 4), (11, 6, 6), (9, 9, 2)])
+def test_a_block_never_has_fewer_rows_than_are_looked_for(digits, rows, k, block_size):
+    x, _, queries, _ = digits
+    whole = search(x[:rows], queries[:5], k=k)
+    np.testing.assert_allclose(search(x[:rows], queries[:5], k=k, block_size=block_size)[0], whole[0])
+    assert np.isfinite(whole[0]).all()
+
+
 @pytest.mark.parametrize("block_size", [1, 64, 1000])
 def test_the_size_of_a_block_changes_nothing(digits, block_size):
     x, _, queries, _ = digits

@@ -43,12 +43,11 @@ def log_joint(components: Components, x: jax.Array) -> jax.Array:
 
     def of_one(component: Components) -> jax.Array:
         weight, mean, _, factor = component
-        is_diagonal = factor.ndim == 1
-        d = x - mean[None]
-        y = d * factor[None] if is_diagonal else d @ factor
+        d, is_diagonal = x - mean[None], factor.ndim == 1
+        distance = d**2 @ factor**2 if is_diagonal else jnp.sum((d @ factor) ** 2, axis=1)
         log_det = jnp.sum(jnp.log(factor if is_diagonal else jnp.diagonal(factor)))
         log_norm = jnp.log(weight) + log_det - 0.5 * x.shape[1] * math.log(2 * math.pi)
-        return log_norm - 0.5 * jnp.sum(y**2, axis=1)
+        return log_norm - 0.5 * distance
 
     return lax.map(of_one, components)
 

@@ -16,7 +16,7 @@ from mlr_jax.core.collectives import DATA_AXIS, data_axis_is_mapped, data_sum
 
 
 class Bins(NamedTuple):
-    """The least and the greatest value in each bin, [D, max_bins]; both are infinite in bins that are not used."""
+    """The least and the greatest value in each bin, [D, max_bins]; inf and -inf in bins that are not used."""
 
     least: jax.Array
     greatest: jax.Array
@@ -64,7 +64,8 @@ def encode(bins: Bins, x: jax.typing.ArrayLike) -> Binned:
 
     def encode_feature(feature: tuple[Bins, jax.Array]) -> jax.Array:
         (least, greatest), values = feature
-        edges = midpoint(greatest[:-1], least[1:])
+        is_used = least[1:] <= greatest[1:]
+        edges = jnp.where(is_used, midpoint(greatest[:-1], least[1:]), jnp.inf)
         codes = jnp.searchsorted(edges, values, side="left")
         return jnp.where(jnp.isnan(values), max_bins, codes).astype(_code_dtype(max_bins))
 
@@ -96,12 +97,12 @@ def _bin_feature(values: jax.Array, weight: jax.Array, max_bins: int) -> tuple[j
     code = jnp.cumsum(is_end, dtype=jnp.int32) - is_end
     ordered = _from_sortable(ordered, values.dtype)
 
-    def at(places: jax.Array) -> jax.Array:
-        unused = jnp.full(max_bins, jnp.inf, values.dtype)
-        return unused.at[jnp.where(places, code, max_bins)].set(ordered, mode="drop")
+    def at(places: jax.Array, unused: float) -> jax.Array:
+        nothing = jnp.full(max_bins, unused, values.dtype)
+        return nothing.at[jnp.where(places, code, max_bins)].set(ordered, mode="drop")
 
     codes = jnp.where(jnp.isnan(values), max_bins, code[last])
-    return codes.astype(_code_dtype(max_bins)), Bins(at(is_start), at(is_end))
+    return codes.astype(_code_dtype(max_bins)), Bins(at(is_start, jnp.inf), at(is_end, -jnp.inf))
 
 
 def _ends_of_bins(mass: jax.Array, is_present: jax.Array, max_bins: int) -> jax.Array:

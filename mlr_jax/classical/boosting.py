@@ -247,8 +247,7 @@ def _stage(
     max_depth: int,
 ) -> tuple[Tree, jax.Array]:
     """One tree for each score, leaves [K, ...], and what they add to the scores of the rows, [N, K]."""
-    is_drawn = jax.random.uniform(data_key(key), weight.shape, weight.dtype) < hypers.subsample
-    drawn = jnp.where(is_drawn, weight, 0)
+    drawn = lax.cond(hypers.subsample < 1, _draw, lambda *_: weight, data_key(key), hypers.subsample, weight)
     criterion = _criterion(hypers)
 
     def grow_one(derivatives: tuple[jax.Array, jax.Array]) -> tuple[Tree, jax.Array]:
@@ -262,6 +261,11 @@ def _stage(
     g, h = derivatives
     trees, steps = lax.map(grow_one, (g.T, h.T))
     return trees, steps.T
+
+
+def _draw(key: Key, share: jax.Array, weight: jax.Array) -> jax.Array:
+    """The weight of rows that are drawn, each with the chance `share`; 0 for the others."""
+    return jnp.where(jax.random.uniform(key, weight.shape, weight.dtype) < share, weight, 0)
 
 
 def _criterion(hypers: Hypers) -> Criterion:

@@ -37,11 +37,10 @@ def column_sums(columns: jax.Array) -> Sums:
 def histograms(sums: Sums, codes: jax.Array, node: jax.Array, *, num_nodes: int, num_codes: int) -> jax.Array:
     """codes [J, N] of J features, node [N] (num_nodes for rows of no node) -> [num_codes, C, J, num_nodes]."""
     size = num_codes * num_nodes
-    is_in_a_node = node < num_nodes
+    node = jnp.where(node < num_nodes, node, size)
 
-    def histogram(code: jax.Array) -> jax.Array:
-        index = code.astype(jnp.int32) * num_nodes + node
-        return sums(jnp.where(is_in_a_node, index, size), size)
+    def histogram(_: None, code: jax.Array) -> tuple[None, jax.Array]:
+        return None, sums(code.astype(jnp.int32) * num_nodes + node, size)
 
-    tables = lax.map(histogram, codes).reshape(codes.shape[0], num_codes, num_nodes, -1)
+    tables = lax.scan(histogram, None, codes)[1].reshape(codes.shape[0], num_codes, num_nodes, -1)
     return tables.transpose(1, 3, 0, 2)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
-from mlr_jax.classical.row_blocks import sum_over_blocks
-from mlr_jax.core.collectives import data_sum
+from mlr_jax.core.collectives import data_axis_is_mapped, data_sum
 
 BLOCK = 2048
 """Rows that are centred and multiplied at a time, in the cache."""
@@ -38,26 +38,59 @@ def no_moments(num_features: int, num_targets: int) -> Moments:
 def moments(x: jax.Array, y: jax.Array, weight: jax.Array, *, centred: bool = True) -> Moments:
     """The moments of x [N, D], y [N, T] and weight [N], over all devices; not centred, all means are taken as zero.
 
-    The means come first: squares about zero would lose the digits of a mean that is large beside the spread. What
-    rounding left of the means is then put right.
+    Block by block, each about its own mean: squares about zero would lose the digits of a mean that is large beside the
+    spread, and a mean of all rows would take a pass of its own.
     """
-    total, mean_x, mean_y = means(x, y, weight, centred=centred)
 
-    def products(x: jax.Array, y: jax.Array, weight: jax.Array) -> tuple[jax.Array, ...]:
-        root = root_of(weight)
-        dx, dy = deviations(x, mean_x, root), deviations(y, mean_y, root)
-        return root @ dx, root @ dy, dx.T @ dx, dx.T @ dy, jnp.sum(dy * dy, axis=0)
+    def of_block(start: jax.typing.ArrayLike, size: int) -> Moments:
+        rows = (lax.dynamic_slice_in_dim(leaf, start, size) for leaf in (x, y, weight))
+        return _of_rows(*rows, centred=centred)
 
-    rest_x, rest_y, xx, xy, yy = data_sum(sum_over_blocks(products, (x, y, weight), BLOCK))
-    off_x, off_y = (rest * _per_row(total, centred) for rest in (rest_x, rest_y))
+    first = (x.shape[0] - 1) % BLOCK + 1
+    gathered = of_block(0, first)
+    if first < x.shape[0]:
+        gathered = lax.fori_loop(
+            0,
+            (x.shape[0] - first) // BLOCK,
+            lambda index, gathered: merge(gathered, of_block(first + index * BLOCK, BLOCK), centred=centred),
+            gathered,
+        )
+    return _over_devices(gathered, centred)
+
+
+def _of_rows(x: jax.Array, y: jax.Array, weight: jax.Array, *, centred: bool) -> Moments:
+    """All products in one: of (dx, dy, 1), each row times the root of its weight."""
+    total = jnp.sum(weight)
+    per_row = _per_row(total, centred)
+    mean_x, mean_y = weight @ x * per_row, weight @ y * per_row
+    root = root_of(weight)
+    sides = (deviations(x, mean_x, root), deviations(y, mean_y, root), root[:, None])
+    columns = jnp.concatenate(sides, axis=1)
+    d, end = x.shape[1], x.shape[1] + y.shape[1]
+    products = columns.T @ columns
+    # What rounding left of the means is put right.
+    rest_x, rest_y = products[:d, end], products[d:end, end]
+    off_x, off_y = rest_x * per_row, rest_y * per_row
     return Moments(
         total,
         mean_x + off_x,
         mean_y + off_y,
-        xx - off_x[:, None] * rest_x[None],
-        xy - off_x[:, None] * rest_y[None],
-        yy - off_y * rest_y,
+        products[:d, :d] - off_x[:, None] * rest_x[None],
+        products[:d, d:end] - off_x[:, None] * rest_y[None],
+        jnp.diagonal(products)[d:end] - off_y * rest_y,
     )
+
+
+def _over_devices(local: Moments, centred: bool) -> Moments:
+    """The moments of the rows of all devices together."""
+    if not data_axis_is_mapped():
+        return local
+    total, sum_x, sum_y = data_sum((local.total, local.total * local.mean_x, local.total * local.mean_y))
+    mean_x, mean_y = sum_x * _per_row(total, centred), sum_y * _per_row(total, centred)
+    dx, dy = local.mean_x - mean_x, local.mean_y - mean_y
+    xx = local.xx + local.total * dx[:, None] * dx[None]
+    xy = local.xy + local.total * dx[:, None] * dy[None]
+    return Moments(total, mean_x, mean_y, *data_sum((xx, xy, local.yy + local.total * dy**2)))
 
 
 def means(x: jax.Array, y: jax.Array, weight: jax.Array, *, centred: bool = True) -> tuple[jax.Array, ...]:

@@ -162,7 +162,7 @@ def test_unsound_data_is_refused_by_array_and_row(refuse, place, digits, changes
     ("arguments", "words"),
     [
         ("--data digit", ["--data: ", "got 'digit'; did you mean digits?"]),
-        ("--data wombat", ["--data: ", "must be digits, mnist5k, tfds:NAME", "got 'wombat'"]),
+        ("--data wombat", ["--data: ", "must be digits, mnist5k, fashion_mnist, tfds:NAME", "got 'wombat'"]),
         ("--data nowhere/set.npz", ["--data: ", "no .npz file at nowhere/set.npz"]),
         ("--data nowhere/set", ["--data: ", "'nowhere/set'", "no file or folder is there"]),
         ("--data tfds:no_such_set", ["--data: ", "no TFDS set 'no_such_set'"]),

@@ -4,10 +4,10 @@ A `GraphsTuple` holds one graph or several side by side: nodes [N, F], edges [E,
 int32 [E], globals [G, F_g] or None, n_node and n_edge int32 [G]. Edges are directed; an undirected graph has both
 directions.
 
-**The contract.** A padded graph has its real graphs first, then a padding graph of at least one node, then empty padding
-graphs. Padding nodes and edges belong to that first padding graph, and padding edges join the last node to itself. So no
-padding reaches a real node along an edge, whatever stands in it; what meets all nodes (weights, moments, sums) is given
-`zero_padding(graph)` and the masks.
+**The contract.** A padded graph has its real graphs first, then a padding graph of at least one node, then empty
+padding graphs. Padding nodes and edges belong to that first padding graph, and padding edges join the last node to
+itself. So no padding reaches a real node along an edge, whatever stands in it; what meets all nodes (weights, moments,
+sums) is given `zero_padding(graph)` and the masks.
 
 Two layouts: *packed*, graphs of any size in one `GraphsTuple` padded to a declared `Size`; and *rows*, where every leaf
 has a leading axis and row g is graph g, padded to two graphs (itself and its padding). Rows are gathered, sharded and

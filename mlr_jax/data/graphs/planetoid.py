@@ -49,8 +49,8 @@ def load_npz(path: str | Path) -> NodeSet:
     if edges.ndim != 2 or edges.shape[1] != 2:
         raise ValueError(f"{path}: edges must be [E, 2], got {list(edges.shape)}")
     _check_pairs(edges, len(nodes), f"{path}: edges")
-    splits = (arrays[key].astype(np.int32) for key in _KEYS[6:])
-    return _node_set(nodes, edges, labels, *splits, name=str(path))
+    splits = [arrays[key].astype(np.int32) for key in _KEYS[6:]]
+    return _node_set(nodes, edges, labels, splits, str(path))
 
 
 def load_raw(folder: str | Path, name: str) -> NodeSet:
@@ -75,7 +75,7 @@ def load_raw(folder: str | Path, name: str) -> NodeSet:
     train = np.arange(len(y), dtype=np.int32)
     validation = np.arange(len(y), min(len(y) + NUM_VALIDATION, len(allx)), dtype=np.int32)
     edges = _neighbour_lists(parts["graph"], count, f"{start}graph")
-    return _node_set(nodes, edges, labels, train, validation, np.sort(test).astype(np.int32), name=start + "*")
+    return _node_set(nodes, edges, labels, [train, validation, np.sort(test).astype(np.int32)], f"{start}*")
 
 
 def save_npz(path: str | Path, data: NodeSet) -> None:
@@ -103,9 +103,10 @@ def normalise_rows(nodes: np.ndarray) -> np.ndarray:
     return (nodes / np.where(total == 0, 1, total)).astype(np.float32)
 
 
-def _node_set(nodes, edges, labels, train, validation, test, *, name: str) -> NodeSet:
+def _node_set(nodes: np.ndarray, edges: np.ndarray, labels: np.ndarray, splits: list[np.ndarray], name: str) -> NodeSet:
     senders, receivers = both_ways(edges)
     graph = one_graph(nodes, senders, receivers, name=name)
+    train, validation, test = splits
     count = int(labels.max(initial=0)) + 1
     is_cora = nodes.shape == (2708, 1433) and count == len(CORA)
     names = CORA if is_cora else tuple(f"class {k}" for k in range(count))

@@ -1,4 +1,4 @@
-"""Random graphs by type, for tests and for trying things where no data set is at hand: the same seed, the same graphs."""
+"""Random graphs by type, for tests and for trying things without a data set: the same seed, the same graphs."""
 
 import numpy as np
 

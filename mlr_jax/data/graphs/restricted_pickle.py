@@ -20,7 +20,8 @@ class _Kept:
     """Keeps arguments and state. That each stand-in is a class matters: a pickle could set attributes of a function."""
 
     def __init__(self, *arguments: Any) -> None:
-        self.arguments, self.state = arguments, None
+        self.arguments = arguments
+        self.state: Any = None
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -50,16 +51,11 @@ class _Array(_Kept):
     """Stands for numpy's `ndarray`; its state is (version, shape, dtype, is in Fortran's order, bytes)."""
 
     def array(self) -> np.ndarray:
-        _, shape, dtype, fortran, content = self.state  # type: ignore[misc]
+        _, shape, dtype, fortran, content = self.state
         content = content.encode("latin1") if isinstance(content, str) else content
         order = dtype.state[1] if dtype.state else "|"
         code = dtype.arguments[0]
-        if (
-            not isinstance(dtype, _Dtype)
-            or code[0] not in "iufb"
-            or order not in "<>|="
-            or not isinstance(content, bytes)
-        ):
+        if not (isinstance(dtype, _Dtype) and code[0] in "iufb" and order in "<>|=" and isinstance(content, bytes)):
             raise pickle.UnpicklingError("an array must hold numbers")
         return np.frombuffer(content, np.dtype(order + code)).reshape(shape, order="F" if fortran else "C")
 

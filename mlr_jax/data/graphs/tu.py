@@ -1,8 +1,8 @@
 """The text format of the TU Dortmund collection of graph sets (Morris et al. 2020): MUTAG, PROTEINS, ENZYMES, ...
 
 A folder holds NAME_A.txt (an edge a line: "sender, receiver", nodes numbered from 1 through all graphs),
-NAME_graph_indicator.txt (the graph of each node, from 1), NAME_graph_labels.txt or NAME_graph_attributes.txt, and, where
-there are any, NAME_node_labels.txt, NAME_node_attributes.txt, NAME_edge_labels.txt and NAME_edge_attributes.txt.
+NAME_graph_indicator.txt (the graph of each node, from 1), NAME_graph_labels.txt or NAME_graph_attributes.txt, and,
+where there are any, NAME_node_labels.txt, NAME_node_attributes.txt, NAME_edge_labels.txt and NAME_edge_attributes.txt.
 """
 
 from pathlib import Path
@@ -77,8 +77,8 @@ def _labels(start: str, count: int) -> tuple[np.ndarray, tuple[str, ...] | None]
         line = min(count, len(values)) + 1
         raise ValueError(f"{path}, line {line}: {len(values)} labels for {count} graphs")
     if not is_class:
-        y = values.astype(np.float32)
-        return (y[:, 0] if y.shape[1] == 1 else y), None
+        numbers = values.astype(np.float32)
+        return (numbers[:, 0] if numbers.shape[1] == 1 else numbers), None
     classes, y = np.unique(values[:, 0], return_inverse=True)
     return y.astype(np.int32), tuple(map(str, classes))
 

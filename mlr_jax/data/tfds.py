@@ -34,7 +34,7 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
         ValueError: it is stored without random access, has no image and label, lacks a split, images differ in size or
             are not uint8, or its label names no classes.
     """
-    builder = _builder(name, data_dir)
+    builder = prepared(name, data_dir)
     splits = list(builder.info.splits)
     test = "test" if "test" in splits else "validation"
     if "train" not in splits or test not in splits:
@@ -81,7 +81,7 @@ def stream(
     check_seed(seed)
     if num_workers < 0:
         raise ValueError(f"num_workers must be at least 0, got {num_workers}")
-    source = _data_source(_builder(name, data_dir), split)
+    source = _data_source(prepared(name, data_dir), split)
     check_batch_size(batch_size, len(source))
     rows = grain.MapDataset.source(source).map(_example)
     rows = rows if transform is None else rows.map(transform)
@@ -153,6 +153,11 @@ def _data_source(builder: Any, split: str) -> Sequence[Mapping[str, Any]]:
     features = builder.info.features
     if not {"image", "label"} <= set(features):
         raise ValueError(f"{builder.name} must have the features image and label, got {sorted(features)}")
+    return data_source(builder, split)
+
+
+def data_source(builder: Any, split: str) -> Sequence[Mapping[str, Any]]:
+    """The rows of a split. Raises ValueError for a set that is stored without random access, with the way out."""
     try:
         return builder.as_data_source(split)
     except NotImplementedError as error:
@@ -163,8 +168,11 @@ def _data_source(builder: Any, split: str) -> Sequence[Mapping[str, Any]]:
         ) from error
 
 
-def _builder(name: str, data_dir: str | Path | None) -> Any:
-    """The TFDS builder of a set that is on disk, which is prepared first if need be."""
+def prepared(name: str, data_dir: str | Path | None) -> Any:
+    """The TFDS builder of a set that is on disk, which is prepared first if need be.
+
+    Raises FileNotFoundError for a set that is neither on disk nor can be downloaded and prepared.
+    """
     import tensorflow_datasets
 
     if Path(name, "dataset_info.json").is_file():

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mlr_jax.data.arrays import check_seed
+from mlr_jax.data.graphs.molecules import Molecule, hydrogens, to_graph
 from mlr_jax.data.graphs.records import GraphSet, NodeSet, both_ways, check_node_set, one_graph, one_hot
 
 
@@ -97,3 +98,54 @@ def trees_and_cycles(*, seed: int, num_graphs: int = 100, least: int = 6, most: 
         degree = np.bincount(renamed[receivers], minlength=size)
         graphs.append(one_graph(one_hot(np.minimum(degree, 4) - 1, 4), renamed[senders], renamed[receivers]))
     return GraphSet(graphs, y, ("tree", "cycle"))
+
+
+def random_molecules(*, seed: int, num_graphs: int = 200, least: int = 4, most: int = 16) -> GraphSet:
+    """Graphs like molecules, with the features of `molecules.to_graph`, and a number that depends on atoms and bonds.
+
+    Each is a random tree of C, N and O, within their valences, with double bonds and a ring here and there. The number
+    is made up: each oxygen with hydrogens adds 1, each double bond between C and O takes 0.5, each ring takes 0.8, and
+    there is noise of 0.1.
+    """
+    check_seed(seed)
+    rng = np.random.default_rng(seed)
+    graphs, y = [], []
+    for _ in range(num_graphs):
+        molecule = _molecule(rng, int(rng.integers(least, most + 1)))
+        graphs.append(to_graph(molecule))
+        y.append(_made_up(molecule) + 0.1 * rng.normal())
+    return GraphSet(graphs, np.array(y, np.float32))
+
+
+def _molecule(rng: np.random.Generator, size: int) -> Molecule:
+    elements = ["C", *rng.choice(["C", "N", "O"], size - 1, p=[0.7, 0.12, 0.18])]
+    free = [{"C": 4, "N": 3, "O": 2}[element] for element in elements]
+    bonds: dict[tuple[int, int], int] = {}
+
+    def join(first: int, second: int, order: int) -> None:
+        bonds[first, second] = order
+        free[first] -= order
+        free[second] -= order
+
+    for atom in range(1, size):
+        open_atoms = [other for other in range(atom) if free[other] > 0]
+        if not open_atoms:  # all are full: the rest has no place
+            elements, free = elements[:atom], free[:atom]
+            break
+        other = int(rng.choice(open_atoms))
+        join(other, atom, 2 if rng.random() < 0.2 and min(free[other], free[atom]) > 1 else 1)
+    for first in range(len(elements) - 4):
+        second = first + 4
+        if rng.random() < 0.15 and min(free[first], free[second]) > 0 and (first, second) not in bonds:
+            join(first, second, 1)
+    pairs = np.array(list(bonds), int).reshape(-1, 2)
+    return Molecule("", elements, np.zeros(len(elements), int), pairs, np.array(list(bonds.values()), int), {})
+
+
+def _made_up(molecule: Molecule) -> float:
+    oxygens = sum(
+        element == "O" and count > 0 for element, count in zip(molecule.elements, hydrogens(molecule), strict=True)
+    )
+    ends = [{molecule.elements[atom] for atom in pair} for pair in molecule.bonds[molecule.orders == 2]]
+    rings = len(molecule.bonds) - len(molecule.elements) + 1
+    return oxygens - 0.5 * sum(pair == {"C", "O"} for pair in ends) - 0.8 * rings

@@ -19,9 +19,11 @@ MOST_CELLS = 2**29
 class _Kept:
     """Keeps arguments and state. That each stand-in is a class matters: a pickle could set attributes of a function."""
 
+    arguments: tuple[Any, ...]
+    state: Any
+
     def __init__(self, *arguments: Any) -> None:
-        self.arguments = arguments
-        self.state: Any = None
+        self.arguments, self.state = arguments, ()
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -33,9 +35,9 @@ class Csr(_Kept):
     def dense(self, name: str) -> np.ndarray:
         """float32 [rows, columns]; repeated places add up. Raises ValueError, which begins with `name`."""
         state = self.state if isinstance(self.state, dict) else {}
-        shape = state.get("_shape", state.get("shape"))
+        shape: Any = state.get("_shape", state.get("shape"))
         data, indices, indptr = (_made(state.get(key)) for key in ("data", "indices", "indptr"))
-        fits = isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int) and n >= 0 for n in shape)
+        fits: Any = isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int) and n >= 0 for n in shape)
         for array, kind in ((data, np.number), (indices, np.integer), (indptr, np.integer)):
             fits = fits and isinstance(array, np.ndarray) and array.ndim == 1 and np.issubdtype(array.dtype, kind)
         fits = fits and shape[0] * shape[1] <= MOST_CELLS and len(indptr) == shape[0] + 1

@@ -7,25 +7,20 @@ directions.
 **The contract.** A padded graph has its real graphs first, then a padding graph of at least one node, then empty
 padding graphs. Padding nodes and edges belong to that first padding graph, and padding edges join the last node to
 itself. So no padding reaches a real node along an edge, whatever stands in it; what meets all nodes (weights, moments,
-sums) is given `zero_padding(graph)` and the masks.
+sums) is given `zero_padding(graph)` and the masks. A single graph alone, n_node [1], is whole and has no padding.
 
 Two layouts: *packed*, graphs of any size in one `GraphsTuple` padded to a declared `Size`; and *rows*, where every leaf
 has a leading axis and row g is graph g, padded to two graphs (itself and its padding). Rows are gathered, sharded and
 masked as any batch is; `flatten` packs them on the device. A row of zeros is a graph without nodes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jraph import GraphsTuple, batch_np, unbatch_np
-
-__all__ = [
-    "GraphsTuple", "Size", "edge_mask", "flatten", "from_edges", "fully_connected", "graph_mask", "graph_of_edge",
-    "graph_of_node", "node_mask", "pack", "pad", "size_of", "sizes_for", "smallest", "stack", "unpack", "zero_padding",
-]  # fmt: skip
+from jraph import GraphNetwork, GraphsTuple, batch_np, unbatch_np
 
 
 class Size(NamedTuple):
@@ -144,6 +139,11 @@ def stack(graphs: Sequence[GraphsTuple], nodes: int | None = None, edges: int | 
     return jax.tree.map(lambda *leaves: np.stack(leaves), *padded)
 
 
+def is_rows(graph: GraphsTuple) -> bool:
+    """Whether a graph is rows of graphs, and not packed."""
+    return jnp.ndim(graph.n_node) == 2
+
+
 def flatten(rows: GraphsTuple) -> GraphsTuple:
     """Rows of G graphs as one packed graph of G + 1, on the device: real nodes and edges first, in order.
 
@@ -190,6 +190,8 @@ def _places(real: jax.Array, per_row: int) -> tuple[jax.Array, jax.Array]:
 def graph_mask(graph: GraphsTuple) -> jax.Array:
     """Which graphs of a padded one are real, bool [G]: all before the last that has nodes."""
     index = jnp.arange(graph.n_node.shape[0])
+    if len(index) == 1:
+        return index == 0
     return index < jnp.max(jnp.where(graph.n_node > 0, index, 0))
 
 
@@ -232,6 +234,23 @@ def zero_padding(graph: GraphsTuple) -> GraphsTuple:
         edges=zero(graph.edges, edge_mask(graph)),
         globals=zero(graph.globals, graph_mask(graph)),
     )
+
+
+def apply_graph_network(
+    graph: GraphsTuple,
+    update_edge: Callable[..., jax.Array],
+    update_node: Callable[..., jax.Array],
+    update_graph: Callable[..., jax.Array],
+    aggregate: Callable[[jax.Array, jax.Array, int], jax.Array],
+) -> GraphsTuple:
+    """The Graph Network block (Battaglia et al., 2018, algorithm 1) with these updates, by `jraph.GraphNetwork`.
+
+    update_edge: edges, nodes of senders, nodes of receivers, globals, all [E, ...]; update_node: nodes, sums over
+    outgoing and over incoming edges, globals, all [N, ...]; update_graph: sums over nodes and over edges, globals,
+    all [G, ...]. What the graph comes without is None.
+    """
+    block = GraphNetwork(update_edge, update_node, update_graph, aggregate, aggregate, aggregate)
+    return block(graph)
 
 
 def fully_connected(nodes: np.ndarray, self_loops: bool = True, globals: np.ndarray | None = None) -> GraphsTuple:

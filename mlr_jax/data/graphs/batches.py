@@ -1,0 +1,51 @@
+"""Batches of graphs from the host: packed side by side, padded to one of a few declared sizes."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from mlr_jax.core.types import Batch, Source
+from mlr_jax.data.arrays import from_arrays
+from mlr_jax.ops.graph import GraphsTuple, Size, pack, pad, smallest
+
+
+def packed_batches(
+    graphs: Sequence[GraphsTuple], y: np.ndarray, batch_size: int, sizes: Sequence[Size], *, seed: int, chunk: int = 1
+) -> Source:
+    """Batches of `batch_size` graphs: {"graph": packed, "y" [G, ...], "mask" [G]}, G counting the padding graphs.
+
+    Every graph once an epoch, in an order that `stream(k)` enters at step k. A batch is padded to the smallest of
+    `sizes` (see `sizes_for`) that holds it, so that no more programs are compiled than there are sizes; with `chunk`,
+    steps k chunk to (k + 1) chunk - 1 are padded alike, as one compiled loop over them needs it.
+    `evaluation()` pads every batch to the last size.
+
+    Raises ValueError for labels that are not one for each graph, for a batch size or seed that makes no sense, and,
+    when such a batch comes, for graphs that no size holds.
+    """
+    if len(y) != len(graphs):
+        raise ValueError(f"y: got {len(y)} labels for {len(graphs)} graphs, one for each is wanted")
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
+    order = from_arrays({"row": np.arange(len(graphs))}, batch_size, seed=seed)
+
+    def batch(rows: np.ndarray, size: Size) -> Batch:
+        labels = np.zeros((size.graphs, *y.shape[1:]), y.dtype)
+        labels[: len(rows)] = y[rows]
+        mask = (np.arange(size.graphs) < len(rows)).astype(np.float32)
+        return {"graph": pad(pack([graphs[row] for row in rows]), size), "y": labels, "mask": mask}
+
+    def stream(step: int) -> Iterator[Batch]:
+        first = step - step % chunk
+        rows = order.stream(first)
+        while True:
+            together = [next(rows)["row"] for _ in range(chunk)]
+            size = max(smallest(sizes, pack([graphs[row] for row in chosen])) for chosen in together)
+            for chosen in together[step - first :]:
+                yield batch(chosen, size)
+            step = first = first + chunk
+
+    def evaluation() -> Iterator[Batch]:
+        for start in range(0, len(graphs), batch_size):
+            yield batch(np.arange(start, min(start + batch_size, len(graphs))), sizes[-1])
+
+    return Source(stream, evaluation)

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mlr_jax.nn.mlp import MLP
+from mlr_jax.nn.checks import check_widths
 from mlr_jax.ops.graph import GraphsTuple, apply_graph_network, zero_padding
 from mlr_jax.ops.segment import segment_sum
 
@@ -24,10 +24,10 @@ Aggregation = Callable[[jax.Array, jax.Array, int], jax.Array]
 class GraphNetworkBlock(nn.Module):
     """One block: a graph in, a graph with the same edges out, all of whose features are new.
 
-    Parts that the graph comes without (edges, globals) are left out of the sums' arguments. `both_ends` adds the sum
+    Parts that the graph comes without (edges, globals) are left out of the MLPs' arguments. `both_ends` adds the sum
     over the edges that leave a node to the arguments of f_v, as jraph has it.
 
-    edge, node, graph: widths of each MLP, the last that of the features.
+    edge, node, graph: widths of each MLP, the last that of the features. Raises ValueError for one not positive.
     """
 
     edge: Sequence[int]
@@ -39,6 +39,9 @@ class GraphNetworkBlock(nn.Module):
     @nn.compact
     def __call__(self, graph: GraphsTuple) -> GraphsTuple:
         """edges [E, edge[-1]], nodes [N, node[-1]], globals [G, graph[-1]] of the graph that comes out."""
+
+        for name, widths in (("edge", self.edge), ("node", self.node), ("graph", self.graph)):
+            check_widths(name, widths)
 
         def update_edge(edges, sent, received, of_graph):
             return _mlp(self.edge, "edge", edges, sent, received, of_graph)
@@ -54,7 +57,9 @@ class GraphNetworkBlock(nn.Module):
 
 def _mlp(widths: Sequence[int], name: str, *parts: jax.Array | None) -> jax.Array:
     x = jnp.concatenate([part for part in parts if part is not None], axis=-1)
-    return MLP(widths[:-1], widths[-1], name=name)(x)
+    for index, width in enumerate(widths):
+        x = nn.Dense(width, name=f"{name}_{index}")(x if index == 0 else nn.relu(x))
+    return x
 
 
 class GraphNetwork(nn.Module):

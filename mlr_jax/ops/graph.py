@@ -89,7 +89,7 @@ def pack(graphs: Sequence[GraphsTuple]) -> GraphsTuple:
 
 def unpack(graph: GraphsTuple) -> list[GraphsTuple]:
     """The graphs that are side by side in one, padding graphs included, on the host."""
-    return unbatch_np(jax.device_get(graph))
+    return unbatch_np(jax.tree.map(np.array, graph))  # a copy: jraph shifts the indices in place
 
 
 def pad(graph: GraphsTuple, size: Size) -> GraphsTuple:

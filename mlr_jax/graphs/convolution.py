@@ -5,7 +5,6 @@ senders and receivers; edge features are not used. Edges are directed, j -> i be
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import flax.linen as nn
 import jax

@@ -4,6 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mlr_jax.ops.dropout_mask import dropout_mask
+from mlr_jax.ops.materialised import materialised
 from mlr_jax.ops.sparse import SparseMatrix, matmul
 
 Features = jax.Array | SparseMatrix
@@ -37,5 +39,15 @@ class Dropout(nn.Module):
     @nn.compact
     def __call__(self, x: Features, train: bool) -> Features:
         """x with values dropped where `train`."""
-        drop = nn.Dropout(self.rate, deterministic=not train)
-        return x._replace(values=drop(x.values)) if isinstance(x, SparseMatrix) else drop(x)
+        if not train or self.rate == 0:
+            return x
+        key = self.make_rng("dropout")
+        if isinstance(x, SparseMatrix):
+            return x._replace(values=materialised(dropped(key, x.values, self.rate)))
+        return dropped(key, x, self.rate)
+
+
+def dropped(key: jax.Array, values: jax.Array, rate: float) -> jax.Array:
+    """The values after dropout, of any shape."""
+    kept = dropout_mask(key, 1 - rate, values.shape)
+    return jnp.where(kept, values * (1 / (1 - rate)), 0)

@@ -11,7 +11,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mlr_jax.core.types import Batch, Key, Metrics, Task, Variables
+from mlr_jax.core.keep_best import Score
+from mlr_jax.core.types import Batch, Key, Learner, Metrics, State, Task, Variables
 from mlr_jax.ops.graph import GraphsTuple, zero_padding
 from mlr_jax.ops.losses import cross_entropy
 from mlr_jax.ops.masked import masked_mean
@@ -69,6 +70,17 @@ def logits_of(model: nn.Module, variables: Variables, batch: Batch) -> jax.Array
     """The model's output for each node in evaluation, [N, K]."""
     logits: Any = model.apply(variables, _clean(batch))
     return logits
+
+
+def validation_scores(learner: Learner) -> Score:
+    """Loss and error rate on the nodes of `batch["validation"]` [N], a mask as `"mask"`: what `keep_best` is given."""
+
+    def scores(state: State, batch: Batch) -> Metrics:
+        values = learner.evaluate(state, batch)
+        mask = batch["validation"]
+        return {"loss": masked_mean(values["loss"], mask), "error": 1 - masked_mean(values["accuracy"], mask)}
+
+    return scores
 
 
 def _clean(batch: Batch) -> GraphsTuple:

@@ -48,7 +48,7 @@ class Molecule(NamedTuple):
 
 
 def to_graph(molecule: Molecule, name: str = "molecule") -> GraphsTuple:
-    """nodes [A, 26] as `ATOM_FEATURES` and edges [2 B, 5] as `BOND_FEATURES`, all 0 or 1.
+    """nodes [A, 26] as `ATOM_FEATURES` and edges [2 B, 5] as `BOND_FEATURES`, all 0 or 1, of what `drawn_alike` makes.
 
     Raises ValueError, which begins with `name`, for a bond to an atom that is not there.
     """
@@ -57,6 +57,8 @@ def to_graph(molecule: Molecule, name: str = "molecule") -> GraphsTuple:
     if outside.size:
         first, second = bonds[outside[0]] + 1
         raise ValueError(f"{name}, bond {outside[0] + 1}: atoms {first} and {second} of {count}")
+    molecule = drawn_alike(molecule)
+    count, bonds = len(molecule.elements), molecule.bonds
     rings = smallest_rings(count, bonds)
     in_ring, aromatic = _ring_bonds(rings, molecule), aromatic_bonds(rings, molecule)
     ends = np.concatenate([bonds[:, 0], bonds[:, 1]])
@@ -80,6 +82,32 @@ def counts(graphs: Sequence[GraphsTuple]) -> np.ndarray:
         parts = [graph.nodes.sum(0), graph.n_node, graph.n_edge]
         rows.append(np.concatenate(parts if graph.edges is None else [*parts, graph.edges.sum(0)]))
     return np.stack(rows).astype(np.float32)
+
+
+def drawn_alike(molecule: Molecule) -> Molecule:
+    """The molecule without hydrogens on heavier atoms, and with nitro groups as N+ and O-: both are drawn either way.
+
+    Hydrogens that are taken away are counted by `hydrogens`, since the atom's valence is free again.
+    """
+    elements, charges, orders = np.array(molecule.elements), molecule.charges.copy(), molecule.orders.copy()
+    bonds = molecule.bonds.reshape(-1, 2)
+    for atom in np.flatnonzero((elements == "N") & (charges == 0)):
+        at = np.flatnonzero((bonds == atom).any(axis=1) & (orders == 2))
+        oxygens = bonds[at][bonds[at] != atom]
+        if len(at) == 2 and (elements[oxygens] == "O").all():
+            orders[at[1]] = 1
+            charges[[atom, oxygens[1]]] = 1, -1
+    degree = np.bincount(bonds.ravel(), minlength=len(elements))
+    is_gone = np.zeros(len(elements), bool)
+    for first, second in (*bonds, *bonds[:, ::-1]):
+        is_gone[first] |= (
+            elements[first] == "H" and elements[second] != "H" and degree[first] == 1 and not charges[first]
+        )
+    left = ~is_gone[bonds].any(axis=1)
+    place = np.cumsum(~is_gone) - 1
+    return molecule._replace(
+        elements=elements[~is_gone].tolist(), charges=charges[~is_gone], bonds=place[bonds[left]], orders=orders[left]
+    )
 
 
 def hydrogens(molecule: Molecule) -> np.ndarray:

@@ -120,9 +120,8 @@ def _figures(model: nn.Module, state: State, batch: Batch, data: NodeSet, attent
 
     inner = state.best if isinstance(state, KeptState) else state
     variables = {"params": inner.params, **inner.collections}
-    logits = np.asarray(
-        jax.jit(lambda v, batch: jax.lax.map(lambda v: logits_of(model, v, batch), v))(variables, batch)
-    )
+    logits_of_all = jax.jit(lambda all, batch: jax.lax.map(lambda one: logits_of(model, one, batch), all))
+    logits = np.asarray(logits_of_all(variables, batch))
     is_sound = np.isfinite(logits).all(axis=(1, 2))
     if not is_sound.any():
         return {}
@@ -168,10 +167,8 @@ def _drawn_attention(model: nn.Module, variables: Any, batch: Batch, data: NodeS
     nodes = _part(edges, len(data.y), MOST_DRAWN // 3)
     drawn, rows = graphs.induced(edges, nodes)
     place = graphs.layout(len(nodes), drawn)
-    kinds = {
-        "Mean over heads": weights.mean(1),
-        **{f"Head {k + 1}": weights[:, k] for k in range(weights.shape[1])[:3]},
-    }
+    heads = {f"Head {k + 1}": weights[:, k] for k in range(weights.shape[1])[:3]}
+    kinds = {"Mean over heads": weights.mean(1), **heads}
     panels = [graphs.Panel(name, place, drawn, data.y[nodes], widths=w[rows]) for name, w in kinds.items()]
     return graphs.graphs(panels, data.class_names)
 

@@ -22,9 +22,9 @@ SLOPE = 0.2
 
 
 class GraphAttention(nn.Module):
-    """For each head  z = X W,  e_ij = leaky_relu(a . z_i + b . z_j),  alpha_i = softmax_j e_ij,  h_i = sum_j alpha_ij z_j.
+    """For each head z = X W, e_ij = leaky_relu(a . z_i + b . z_j), alpha_i = softmax_j e_ij, h_i = sum_j alpha_ij z_j.
 
-    With `dynamic` (GATv2)  e_ij = a . leaky_relu(z'_i + z_j),  z' = X W': which neighbour matters most may then differ
+    With `dynamic` (GATv2) e_ij = a . leaky_relu(z'_i + z_j), z' = X W': which neighbour matters most may then differ
     from node to node. Heads are put side by side, [N, heads * features], or averaged where not `concatenate`,
     [N, features]; a bias is added. In training weights alpha are dropped with probability `dropout`.
     """

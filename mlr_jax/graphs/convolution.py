@@ -5,6 +5,7 @@ senders and receivers; edge features are not used. Edges are directed, j -> i be
 """
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -14,8 +15,12 @@ from jax import lax
 from mlr_jax.graphs.features import Dropout, Linear
 from mlr_jax.nn.checks import check_rate, check_widths
 from mlr_jax.ops.graph import GraphsTuple
-from mlr_jax.ops.segment import segment_count
+from mlr_jax.ops.materialised import materialised
+from mlr_jax.ops.segment import segment_count, segment_max
 from mlr_jax.ops.sparse import neighbour_sum
+
+Aggregate = Literal["mean", "max"]
+"""What a node takes from its neighbours."""
 
 
 class GraphConvolution(nn.Module):
@@ -37,6 +42,35 @@ class GraphConvolution(nn.Module):
         if not self.use_bias:
             return y
         return y + self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)[None]
+
+
+class SampleAndAggregate(nn.Module):
+    """h_i = W x_i + W' aggregate_{j -> i} x_j + b, the aggregate of no neighbours being 0 (Hamilton et al., 2017).
+
+    aggregate: "mean"; or "max", elementwise of relu(W'' x_j + b''), the paper's pooling. Rows are divided by their
+    length where `normalise` (algorithm 1, line 7); a row of zeros stays.
+    """
+
+    features: int
+    aggregate: Aggregate = "mean"
+    normalise: bool = False
+
+    @nn.compact
+    def __call__(self, graph: GraphsTuple, train: bool = False) -> jax.Array:
+        """Nodes [N, F] -> [N, features]."""
+        x, num_nodes = graph.nodes, graph.nodes.shape[0]
+        if self.aggregate == "mean":  # W' first: x may be sparse, and there are fewer columns to add
+            messages = Linear(self.features, use_bias=False, name="neighbours")(x)
+            count = segment_count(graph.receivers, num_nodes, messages.dtype)
+            found = neighbour_sum(messages, graph.senders, graph.receivers) / jnp.maximum(count, 1)[:, None]
+        else:
+            pooled = materialised(nn.relu(Linear(self.features, name="pool")(x)))
+            greatest = segment_max(pooled[graph.senders], graph.receivers, num_nodes)
+            found = Linear(self.features, use_bias=False, name="neighbours")(greatest)
+        h = Linear(self.features, name="self")(x) + found
+        if not self.normalise:
+            return h
+        return h * lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(h), axis=1, keepdims=True), 1e-12))
 
 
 class GCN(nn.Module):
@@ -62,3 +96,31 @@ class GCN(nn.Module):
             x = nn.relu(GraphConvolution(width, self.use_bias)(graph._replace(nodes=x)))
         x = Dropout(self.dropout)(x, train)
         return GraphConvolution(self.outputs, self.use_bias)(graph._replace(nodes=x))
+
+
+class GraphSAGE(nn.Module):
+    """Dropout, `SampleAndAggregate` and relu for each hidden width, then dropout and a layer to the outputs.
+
+    With `normalise` hidden rows have length 1. Raises ValueError for a width that is not positive, a dropout outside
+    [0, 1) and an aggregate that is not there.
+    """
+
+    hidden: Sequence[int]
+    outputs: int
+    dropout: float = 0.5
+    aggregate: Aggregate = "mean"
+    normalise: bool = False
+
+    @nn.compact
+    def __call__(self, graph: GraphsTuple, train: bool = False) -> jax.Array:
+        """Logits [N, outputs] of the nodes [N, F]."""
+        check_widths("hidden", self.hidden)
+        check_rate("dropout", self.dropout)
+        if self.aggregate not in get_args(Aggregate):
+            raise ValueError(f"aggregate: got {self.aggregate!r}, allowed are {', '.join(get_args(Aggregate))}")
+        x = graph.nodes
+        for width in self.hidden:
+            x = Dropout(self.dropout)(x, train)
+            x = nn.relu(SampleAndAggregate(width, self.aggregate, self.normalise)(graph._replace(nodes=x)))
+        x = Dropout(self.dropout)(x, train)
+        return SampleAndAggregate(self.outputs, self.aggregate)(graph._replace(nodes=x))

@@ -135,7 +135,7 @@ def _sum_lists(lists: Lists, values: jax.Array, dense: jax.Array) -> jax.Array:
     terms = [dense[index] * value[:, None] for index, value in zip(lists.index.T, values.T, strict=True)]
     total = sum(terms[1:], start=terms[0])
     if lists.owner is None:
-        return total
+        return jnp.where(lists.count[:, None] > 0, total, 0)
     return jax.ops.segment_sum(total, lists.owner, lists.count.shape[0], indices_are_sorted=True)
 
 

@@ -91,6 +91,13 @@ class _Encode(_Kept):
         return text.encode("latin1")
 
 
+class _NoBytes(_Kept):
+    """Stands for `bytes`, which Python 3 calls for none of them in a pickle for Python 2."""
+
+    def __new__(cls) -> Any:
+        return b""
+
+
 ALLOWED: dict[tuple[str, str], type] = {
     ("numpy.core.multiarray", "_reconstruct"): _EmptyArray,
     ("numpy._core.multiarray", "_reconstruct"): _EmptyArray,
@@ -101,6 +108,7 @@ ALLOWED: dict[tuple[str, str], type] = {
     ("copy_reg", "_reconstructor"): _Reconstructor,
     ("__builtin__", "object"): object,
     ("__builtin__", "list"): list,
+    ("__builtin__", "bytes"): _NoBytes,
     ("builtins", "list"): list,
     ("collections", "defaultdict"): defaultdict,
     ("_codecs", "encode"): _Encode,

@@ -19,11 +19,13 @@ def packed_batches(
     steps k chunk to (k + 1) chunk - 1 are padded alike, as one compiled loop over them needs it.
     `evaluation()` pads every batch to the last size.
 
-    Raises ValueError for labels that are not one for each graph, for a batch size or seed that makes no sense, and,
-    when such a batch comes, for graphs that no size holds.
+    Raises ValueError for labels that are not one for each graph, for a batch size, chunk or seed that makes no sense,
+    for no sizes, and, when such a batch comes, for graphs that none of them holds.
     """
     if len(y) != len(graphs):
         raise ValueError(f"y: got {len(y)} labels for {len(graphs)} graphs, one for each is wanted")
+    if not sizes:
+        raise ValueError("sizes: none are declared, at least one is needed")
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     order = from_arrays({"row": np.arange(len(graphs))}, batch_size, seed=seed)

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases, tree_cases
-from graphs import link_cases
-from graphs import graph_cases
+from graphs import graph_cases, link_cases
 from learner_case import Case, Wrap, image_batch
 
 from mlr_jax.core.accumulate import accumulate
@@ -68,5 +67,6 @@ LEARNERS: dict[str, Case] = {
     **kernel_cases.CASES,
     **cluster_cases.CASES,
     **boosting_cases.CASES,
+    **graph_cases.CASES,
     **link_cases.CASES,
 }

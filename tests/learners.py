@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases, tree_cases
-from graphs import graph_cases, link_cases
+from graphs import graph_cases, link_cases, node_cases
 from learner_case import Case, Wrap, image_batch
 
 from mlr_jax.core.accumulate import accumulate
@@ -67,6 +67,7 @@ LEARNERS: dict[str, Case] = {
     **kernel_cases.CASES,
     **cluster_cases.CASES,
     **boosting_cases.CASES,
+    **node_cases.CASES,
     **graph_cases.CASES,
     **link_cases.CASES,
 }

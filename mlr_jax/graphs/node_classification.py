@@ -66,6 +66,11 @@ def node_classification(model: nn.Module, graph: GraphsTuple, decayed: Decayed =
     return Task(init, loss, evaluate)
 
 
+def predict(model: nn.Module, variables: Variables, batch: Batch) -> jax.Array:
+    """p(y_i | graph) for each class of each node, [N, K]."""
+    return jax.nn.softmax(logits_of(model, variables, batch).astype(jnp.float32))
+
+
 def logits_of(model: nn.Module, variables: Variables, batch: Batch) -> jax.Array:
     """The model's output for each node in evaluation, [N, K]."""
     logits: Any = model.apply(variables, _clean(batch))

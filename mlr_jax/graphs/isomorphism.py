@@ -14,18 +14,21 @@ from mlr_jax.graphs.readout import Readout, sum_nodes
 from mlr_jax.nn.checks import check_rate, check_widths
 from mlr_jax.nn.norm import BatchNorm
 from mlr_jax.ops.graph import GraphsTuple, node_mask
+from mlr_jax.ops.segment import segment_sum
 from mlr_jax.ops.sparse import neighbour_sum
 
 
 class GINLayer(nn.Module):
     """h'_v = MLP((1 + epsilon) h_v + sum_{u -> v} h_u), every layer of the MLP with batch normalisation and a relu.
 
-    widths: of the MLP's layers. learn_epsilon: otherwise it is 0, as in the paper's GIN-0. An edge that is there twice
-    counts twice. Raises ValueError for a width that is not positive.
+    widths: of the MLP's layers. learn_epsilon: otherwise it is 0, as in the paper's GIN-0. use_edges: neighbours send
+    relu(h_u + W e_uv + b) instead, which sees the edges' features (Hu et al., 2020). An edge that is there twice counts
+    twice. Raises ValueError for a width that is not positive.
     """
 
     widths: Sequence[int]
     learn_epsilon: bool = False
+    use_edges: bool = False
 
     @nn.compact
     def __call__(self, graph: GraphsTuple, *, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
@@ -33,7 +36,12 @@ class GINLayer(nn.Module):
         check_widths("widths", self.widths)
         h = graph.nodes
         epsilon = self.param("epsilon", nn.initializers.zeros_init(), ()) if self.learn_epsilon else 0.0
-        h = (1.0 + epsilon) * h + neighbour_sum(h, graph.senders, graph.receivers)
+        if self.use_edges:
+            sent = nn.relu(h[graph.senders] + nn.Dense(h.shape[1], name="edge")(graph.edges))
+            neighbours = segment_sum(sent, graph.receivers, h.shape[0])
+        else:
+            neighbours = neighbour_sum(h, graph.senders, graph.receivers)
+        h = (1.0 + epsilon) * h + neighbours
         for width in self.widths:
             h = nn.Dense(width, use_bias=False)(h)
             h = nn.relu(BatchNorm()(h, train=train, mask=mask))
@@ -55,6 +63,7 @@ class GIN(nn.Module):
     mlp_layers: int = 2
     dropout: float = 0.0
     learn_epsilon: bool = False
+    use_edges: bool = False
     readout: Readout = sum_nodes
 
     @nn.compact
@@ -64,7 +73,7 @@ class GIN(nn.Module):
         mask = node_mask(graph)
         depths = [graph.nodes]
         for width in self.widths:
-            layer = GINLayer((width,) * self.mlp_layers, self.learn_epsilon)
+            layer = GINLayer((width,) * self.mlp_layers, self.learn_epsilon, self.use_edges)
             depths.append(layer(graph._replace(nodes=depths[-1]), train=train, mask=mask))
         drop = nn.Dropout(self.dropout, deterministic=not train)
         scores = [drop(nn.Dense(self.outputs)(self.readout(graph, h))) for h in depths]

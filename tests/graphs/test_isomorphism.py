@@ -51,6 +51,18 @@ def test_the_layer_equals_a_dense_computation():
         np.testing.assert_allclose(part, layer_by_hand(VARIABLES, graph), rtol=1e-5, atol=1e-6)
 
 
+def test_with_features_of_edges_each_edge_sends_its_own():
+    with_edges = GINLayer((5, 4), use_edges=True)
+    variables = randomised(jax.jit(with_edges.init)(jax.random.key(0), PADDED))
+    h = jax.jit(with_edges.apply)(variables, PADDED)
+    for graph, part in zip(GRAPHS, by_graph(h).nodes, strict=True):
+        total = np.array(graph.nodes)
+        for sender, receiver, edge in zip(graph.senders, graph.receivers, graph.edges, strict=True):
+            total[receiver] += np.maximum(graph.nodes[sender] + dense(variables["params"]["edge"], edge), 0)
+        alone = graph._replace(nodes=total, senders=graph.senders[:0], receivers=graph.receivers[:0])
+        np.testing.assert_allclose(part, layer_by_hand(variables, alone), rtol=1e-5, atol=1e-6)
+
+
 def test_in_training_the_moments_are_those_of_the_real_nodes_of_all_graphs():
     h, updated = train(PADDED)
     real = len(TOGETHER.nodes)

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from mlr_jax.data.graphs.batches import packed_batches
+from mlr_jax.data.graphs.batches import packed_batches, stream_size
 from mlr_jax.ops.graph import Size, from_edges, sizes_for, unpack
 
 RNG = np.random.default_rng(0)
@@ -61,6 +61,15 @@ def test_evaluation_has_every_graph_once_in_order_and_one_shape():
     assert [number for batch in batches for number in numbers(batch)] == list(range(20))
     assert len({len(batch["graph"].nodes) for batch in batches}) == 1
     assert {batch["mask"].sum() for batch in batches} == {6.0, 2.0}
+
+
+def test_the_size_of_a_stream_holds_each_of_its_batches_and_no_more():
+    size = stream_size(GRAPHS, 6, seed=3, steps=25)
+    batches = take(packed_batches(GRAPHS, Y, 6, [size], seed=3), 0, 25)
+    real = [(graph.n_node[:6].sum(), graph.n_edge[:6].sum()) for graph in (batch["graph"] for batch in batches)]
+    assert np.max(real, 0).tolist() == [size.nodes - 1, size.edges]
+    assert size.nodes < SIZES[-1].nodes
+    assert size.graphs == 7
 
 
 def test_several_labels_a_graph_are_padded_too():

@@ -6,6 +6,7 @@ as "attention" [E + N, heads] into the collection "intermediates": those of the 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -46,8 +47,8 @@ class GraphAttention(nn.Module):
         logits = self._dynamic(graph, z, senders, receivers) if self.dynamic else self._static(z, senders, receivers)
         attention = segment_softmax(logits, receivers, num_nodes)
         self.sow("intermediates", "attention", attention)
-        attention = Dropout(self.dropout)(attention, train)
-        messages = self._over_heads(attention) * z[senders]
+        kept: Any = Dropout(self.dropout)(attention, train)
+        messages = self._over_heads(kept) * z[senders]
         h = materialised(segment_sum(messages, receivers, num_nodes))
         if not self.concatenate:
             h = jnp.mean(h.reshape(num_nodes, self.heads, self.features), axis=1)
@@ -107,7 +108,7 @@ class GAT(nn.Module):
         check_widths("hidden", self.hidden)
         check_widths("heads", (self.heads, self.output_heads))
         check_rate("dropout", self.dropout)
-        x = graph.nodes
+        x: Features = graph.nodes
         for width in self.hidden:
             x = Dropout(self.dropout)(x, train)
             layer = GraphAttention(width, self.heads, dropout=self.dropout, dynamic=self.dynamic)

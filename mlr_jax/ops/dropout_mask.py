@@ -24,8 +24,8 @@ def dropout_mask(key: jax.Array, keep: jax.Array | float, shape: Sequence[int]) 
     words = jax.random.key_data(key).astype(jnp.uint32)
     number = jnp.arange(math.prod(shape), dtype=jnp.uint32) * jnp.uint32(GOLDEN)
     bits = mix(mix(number + words[..., -2]) + words[..., -1])
-    threshold = jnp.asarray(keep, jnp.float32) * jnp.float32(2**24)
-    return ((bits >> 8).astype(jnp.float32) < threshold).reshape(shape)
+    threshold = jnp.asarray(2.0**24 * keep, jnp.int32)
+    return ((bits >> 8).astype(jnp.int32) < threshold).reshape(shape)
 
 
 def mix(x: jax.Array) -> jax.Array:

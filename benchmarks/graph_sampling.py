@@ -4,8 +4,8 @@
     python benchmarks/graph_sampling.py --edges 4000000 --nodes 400000
 
 GraphSAGE of two layers on a graph of random nodes and edges with 16 features. Printed are what a compiled training step
-needs beside the parameters, by XLA's own account, and what the process holds at most; then nodes trained on in a second,
-and the accuracy on held-out nodes. The memory of a sampled step is that of its batch, whatever the size of the graph.
+needs beside the parameters, by XLA's own account, and what the process holds at most; then how many nodes it is trained
+on in a second, and the accuracy on held-out nodes. The memory of a sampled step is that of its batch, whatever the size of the graph.
 """
 
 import argparse
@@ -13,9 +13,6 @@ import resource
 import time
 from typing import Any
 
-import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
-
-# isort: split
 import jax
 import numpy as np
 import optax
@@ -63,7 +60,7 @@ def main() -> None:
 
 def step_mb(learner: Any, state: Any, batch: Any) -> float:
     """What the compiled step takes for its batch and its intermediate values, in MB."""
-    found = jax.jit(learner.step).lower(state, batch).compile().memory_analysis()
+    found: Any = jax.jit(learner.step).lower(state, batch).compile().memory_analysis()
     return (found.temp_size_in_bytes + found.argument_size_in_bytes) / 1e6
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -27,10 +27,7 @@ from mlr_jax.graphs.node_classification import (
     node_classification,
     validation_scores,
 )
-from mlr_jax.ops.sparse import sparse_matrix
-
-DENSE_FROM = 0.25
-"""Features of which a greater part is not zero are kept as an array."""
+from mlr_jax.ops.sparse import compressed
 
 MOST_DRAWN = 100
 """Nodes in the drawing of a large graph."""
@@ -40,7 +37,7 @@ MOST_DRAWN = 100
 class NodeSettings(Settings):
     """Flags of a node classifier that is trained with Adam on the whole graph at every step."""
 
-    layout: str = "map"  # type: ignore[assignment]
+    layout: Literal["vmap", "map"] = "map"
     """Members side by side in every operation, or one after another inside the program."""
     data: str = "random"
     """random, karate, a file .npz or .csv, or a folder with ind.NAME.* or edges.csv."""
@@ -50,6 +47,8 @@ class NodeSettings(Settings):
     """Of the penalty weight_decay / 2 |W|^2."""
     dropout: float = 0.5
     """The part of each layer's inputs that is dropped."""
+    chosen_by: tuple[Literal["loss", "error"], ...] = ("loss",)
+    """Each member is judged at the last step at which these scores of its validation nodes were the least so far."""
 
 
 def node_classifier(
@@ -57,20 +56,21 @@ def node_classifier(
     model_for: Callable[[int], nn.Module],
     *,
     decayed: Decayed = kernels,
-    chosen_by: tuple[str, ...] = ("loss",),
     normalise: bool = True,
     attention: bool = False,
 ) -> Experiment:
     """An experiment that trains `model_for(number of classes)` on the labels of some nodes of one graph.
 
-    Where the data has validation nodes, each member is judged at the step they choose (`keep_best` with the scores
-    `chosen_by`, "loss" and "error"), and "final_" metrics are those of its last step. normalise: rows of features sum
-    to 1. attention: draw what the first layer sows as "attention".
+    Where the data has validation nodes, each member is judged at the step they choose (`keep_best`), and "final_"
+    metrics are those of its last step. normalise: rows of features sum to 1. attention: draw what the first layer
+    sows as "attention".
 
     Raises ValueError for data that is not there or not sound, and for settings that do not fit it.
     """
     if config.parallel != "members":
         raise ValueError(f"--parallel: got {config.parallel}, one whole graph cannot be cut: allowed is members")
+    if not config.chosen_by:
+        raise ValueError("--chosen-by: got nothing, at least one of loss and error is needed")
     data = naming("--data", load_nodes, config.data)
     if not len(data.train) or not len(data.test):
         raise ValueError(f"--data {config.data}: no nodes to train on or none to test on")
@@ -80,7 +80,7 @@ def node_classifier(
     learner = gradient_learner(config.cast(task), lambda hypers: optax.adam(hypers.learning_rate))
     splits = ["test"]
     if len(data.validation):
-        learner = keep_best(learner, validation_scores(learner), chosen_by)
+        learner = keep_best(learner, validation_scores(learner), config.chosen_by)
         splits = ["val", "test"]
     return Experiment(
         learner=learner,
@@ -96,10 +96,7 @@ def node_classifier(
 def _batches(data: NodeSet, normalise: bool) -> dict[str, Batch]:
     """One batch for each split: the same arrays with another mask."""
     nodes = normalise_rows(data.graph.nodes) if normalise else data.graph.nodes
-    rows, columns = np.nonzero(nodes)
-    is_sparse = len(rows) < DENSE_FROM * nodes.size
-    x: Any = sparse_matrix(rows, columns, nodes[rows, columns], nodes.shape) if is_sparse else nodes
-    graph, y = jax.tree.map(jnp.asarray, (data.graph._replace(nodes=x), data.y))
+    graph, y = jax.tree.map(jnp.asarray, (data.graph._replace(nodes=compressed(nodes)), data.y))
 
     def mask(chosen: np.ndarray) -> jax.Array:
         return jnp.zeros(len(data.y), jnp.float32).at[chosen].set(1)

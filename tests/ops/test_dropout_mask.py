@@ -48,3 +48,11 @@ def test_the_same_key_gives_the_same_mask_and_keys_derived_from_it_others():
     for step in range(3):
         other = np.asarray(dropout_mask(jax.random.fold_in(key, step), 0.5, (1000,)))
         assert 400 < (first != other).sum() < 600
+
+
+def test_every_word_of_the_key_counts():
+    def mask(*words):
+        return np.asarray(dropout_mask(jax.random.wrap_key_data(jnp.array(words, jnp.uint32)), 0.5, (1000,)))
+
+    for words in ((1, 0), (0, 1), (2**31, 0), (0, 2**31), (1, 1)):
+        assert 400 < (mask(0, 0) != mask(*words)).sum() < 600

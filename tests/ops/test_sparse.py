@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlr_jax.ops.sparse import matmul, neighbour_sum, product, sparse_matrix, to_dense
+from mlr_jax.ops.sparse import SparseMatrix, compressed, matmul, neighbour_sum, product, sparse_matrix, to_dense
 
 rng = np.random.default_rng(0)
 
@@ -68,11 +68,23 @@ def test_members_of_a_sweep_have_their_own_factors():
 
 
 def test_what_no_entry_points_to_is_not_read():
-    matrix = sparse_matrix(np.array([0, 2]), np.array([1, 2]), np.ones(2, np.float32), (3, 4))
+    rows, columns = np.array([0, 2, 2]), np.array([1, 1, 2])  # lists of two, of which the first row fills half
+    matrix = sparse_matrix(rows, columns, np.ones(3, np.float32), (4, 4))
     h = np.array([[np.nan], [1], [2], [np.nan]], np.float32)
-    y, slope = jax.jit(lambda h: (product(matrix, h), jax.grad(lambda h: jnp.sum(product(matrix, h)))(h)))(h)
-    np.testing.assert_array_equal(y[:, 0], [1, 0, 2])
-    np.testing.assert_array_equal(slope[:, 0], [0, 1, 1, 0])
+    y = jax.jit(product)(matrix, h)
+    np.testing.assert_array_equal(y[:, 0], [1, 0, 3, 0])
+    cotangent = np.array([[1], [np.nan], [1], [np.nan]], np.float32)
+    _, pull = jax.vjp(lambda h: product(matrix, h), np.nan_to_num(h))
+    np.testing.assert_array_equal(pull(cotangent)[0][:, 0], [0, 2, 1, 0])
+
+
+def test_only_large_matrices_of_few_entries_are_compressed():
+    large = np.zeros((256, 256), np.float32)
+    large[::3, ::3] = 2
+    assert isinstance(compressed(large), SparseMatrix)
+    np.testing.assert_array_equal(to_dense(compressed(large)), large)
+    for kept in (large + 1, large[:255]):
+        assert compressed(kept) is kept
 
 
 def test_matmul_takes_both_kinds():

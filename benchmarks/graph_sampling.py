@@ -5,7 +5,7 @@
 
 GraphSAGE of two layers on a graph of random nodes and edges with 16 features. Printed are what a compiled training step
 needs beside the parameters, by XLA's own account, and what the process holds at most; then how many nodes it is trained
-on in a second, and the accuracy on held-out nodes. The memory of a sampled step is that of its batch, whatever the size of the graph.
+on in a second, and the accuracy on held-out nodes. A sampled step takes the memory of its batch, whatever the graph.
 """
 
 import argparse

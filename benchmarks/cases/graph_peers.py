@@ -57,7 +57,7 @@ def trained(model: Any, forward: Callable[[], Any], nodes: Nodes, epochs: int, r
             loss = torch.nn.functional.cross_entropy(forward()[nodes.train], nodes.y[nodes.train])
             loss.backward()
             optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     return call
 
@@ -71,7 +71,7 @@ def gcn_torch(data: NodeSet, epochs: int, *, sparse: bool) -> Loss:
     count = len(nodes.y)
     degree = torch.bincount(nodes.looped[1], minlength=count).float()
     weights = (degree[nodes.looped[0]] * degree[nodes.looped[1]]).rsqrt()
-    graph = torch.sparse_coo_tensor(nodes.looped.flip(0), weights, (count, count)).coalesce()
+    graph = torch.sparse_coo_tensor(nodes.looped.flip(0), weights, (count, count), check_invariants=True).coalesce()
     places = nodes.x.to_sparse().coalesce()
     first, second = nn.Linear(nodes.x.shape[1], 16, bias=False), nn.Linear(16, nodes.classes, bias=False)
     biases = nn.ParameterList([nn.Parameter(torch.zeros(16)), nn.Parameter(torch.zeros(nodes.classes))])
@@ -83,7 +83,7 @@ def gcn_torch(data: NodeSet, epochs: int, *, sparse: bool) -> Loss:
         if not sparse:
             return first(nn.functional.dropout(nodes.x, 0.5))
         values = nn.functional.dropout(places.values(), 0.5)
-        x = torch.sparse_coo_tensor(places.indices(), values, places.shape, is_coalesced=True)
+        x = torch.sparse_coo_tensor(places.indices(), values, places.shape, is_coalesced=True, check_invariants=False)
         return torch.sparse.mm(x, first.weight.T)
 
     def forward() -> Any:
@@ -199,7 +199,7 @@ def gin(batches: Sequence[tuple[GraphsTuple, np.ndarray]], widths: Sequence[int]
             loss = nn.functional.cross_entropy(outputs, y)
             loss.backward()
             optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     return call
 

@@ -32,7 +32,13 @@ from mlr_jax.graphs import link_prediction
 from mlr_jax.graphs.convolution import GCN
 from mlr_jax.ops.metrics.ranking import average_precision, roc_auc
 from mlr_jax.ops.sparse import sparse_matrix
-from mlr_jax.report import embeddings, figures, graphs
+from mlr_jax.report import figures, graphs
+
+FOUND, MISSED = 3, 4
+"""Colours of the palette: green and pink."""
+
+FEW_EDGES, MOST_DRAWN = 15, 60
+"""The drawing is around a node of so few edges, and has so many nodes at most."""
 
 METRICS = ("val_auc", "val_average_precision", "test_auc", "test_average_precision")
 
@@ -159,44 +165,41 @@ def _pictures(config: Config, data: NodeSet, links: LinkSet, trained: Trained, h
         ),
         "links": Picture(
             _drawn_links(data, links, scores),
-            "Around a node with many held-out edges: lines are the edges that were known, to the left all that there "
-            "are, to the right with the held-out ones that the encoder scores above half.",
+            "A part of the graph: grey edges were known; of the others the encoder gives the green ones a chance "
+            "above one half, and the pink ones not.",
         ),
     }
     if data.class_names:
         pictures["embedding"] = Picture(
             _drawn_embedding(data, np.asarray(trained.embedding[0])),
-            "The embedding in the plane of its two main components: classes lie apart that no label told it of.",
+            "Nodes in the plane of the two main axes of their embeddings: classes lie apart that no label told of.",
         )
     return pictures
 
 
 def _drawn_links(data: NodeSet, links: LinkSet, scores: np.ndarray):
-    known = links.train["pairs"]
-    held_out = links.test["pairs"][links.test["y"] == 1]
-    found = held_out[scores[links.test["y"] == 1] > 0]
-    centre = int(np.bincount(held_out.ravel()).argmax())
-    nodes = graphs.around(np.concatenate([known, held_out]), centre, hops=2, most=50)
-    whole, _ = graphs.induced(np.concatenate([known, held_out]), nodes)
-    place = graphs.layout(len(nodes), whole)
-    names = data.class_names or ("node",)
+    """Around the node with the most held-out edges among those of few edges."""
+    known, is_edge = links.train["pairs"], links.test["y"] == 1
+    held_out = links.test["pairs"][is_edge]
+    pairs = np.concatenate([known, held_out])
+    groups = np.concatenate([np.zeros(len(known), int), np.where(scores[is_edge] > 0, FOUND, MISSED)])
+    counts, degree = (np.bincount(each.ravel(), minlength=len(data.y)) for each in (held_out, pairs))
+    centre = int(np.where(degree <= FEW_EDGES, counts, 0).argmax())
+    nodes = graphs.around(pairs, centre, hops=3, most=MOST_DRAWN)
+    edges, rows = graphs.induced(pairs, nodes)
     labels = data.y[nodes] if data.class_names else np.zeros(len(nodes), int)
-    drawn = [
-        graphs.Panel(title, place, graphs.induced(edges, nodes)[0], labels)
-        for title, edges in (
-            ("All edges", np.concatenate([known, held_out])),
-            ("Known edges", known),
-            ("Known and found", np.concatenate([known, found])),
-        )
-    ]
-    return graphs.graphs(drawn, names, columns=3, size=(3.6, 3.4))
+    place = graphs.layout(len(nodes), edges)
+    panel = graphs.Panel("Held-out edges: green found, pink missed", place, edges, labels, groups=groups[rows])
+    return graphs.graphs([panel], data.class_names or ("node",), size=(6.0, 5.4))
 
 
 def _drawn_embedding(data: NodeSet, z: np.ndarray):
-    centred = z - z.mean(0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    panel = embeddings.Panel("Main components of the embedding", centred @ axes[:2].T, data.y)
-    return embeddings.embeddings([panel], data.class_names, axes_shown=False)
+    """Directions of the embedding, whose inner products are the scores, on their two main axes."""
+    unit = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-9)
+    centred = unit - unit.mean(0)
+    places = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    panel = graphs.Panel("Directions of the embedding", places, np.zeros((0, 2), int), data.y)
+    return graphs.graphs([panel], data.class_names, size=(6.0, 5.4))
 
 
 if __name__ == "__main__":

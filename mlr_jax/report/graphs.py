@@ -31,6 +31,7 @@ class Panel(NamedTuple):
     predictions: [N], what the network says: a node it gets wrong has a ring in the colour of the class it says
     marked:      [N], nodes to draw larger, such as those that train
     widths:      [E], at least 0, such as attention: edges become arrows of that width, relative to the greatest
+    groups:      [E], without widths: 0 is grey, k the k-th colour of the palette, and thicker
     texts:       [N], written on nodes, which are round then: elements of atoms
     """
 
@@ -41,6 +42,7 @@ class Panel(NamedTuple):
     predictions: np.ndarray | None = None
     marked: np.ndarray | None = None
     widths: np.ndarray | None = None
+    groups: np.ndarray | None = None
     texts: Sequence[str] | None = None
 
 
@@ -109,12 +111,15 @@ def _draw_edges(axes: "Axes", panel: Panel) -> None:
     if panel.widths is not None:
         _draw_arrows(axes, panel, edges)
         return
-    once = np.unique(np.sort(edges, axis=1), axis=0)
+    once, rows = np.unique(np.sort(edges, axis=1), axis=0, return_index=True)
+    groups = np.zeros(len(edges), int) if panel.groups is None else np.asarray(panel.groups, int)
     crowd = min(1.0, 40 / np.sqrt(max(len(once), 1)))
-    lines = list(panel.positions[once])
-    axes.add_collection(
-        LineCollection(lines, colors="#8C8C8C", linewidths=1.1 * crowd, alpha=0.25 + 0.4 * crowd, zorder=1)
-    )
+    for group in np.unique(groups):
+        lines = list(panel.positions[once[groups[rows] == group]])
+        colour = style.PALETTE[(group - 1) % len(style.PALETTE)] if group else "#8C8C8C"
+        width, alpha = (2.4, 0.9) if group else (1.1 * crowd, 0.25 + 0.4 * crowd)
+        drawn = LineCollection(lines, colors=colour, linewidths=width, alpha=alpha, zorder=1 + 0.1 * (group > 0))
+        axes.add_collection(drawn)
 
 
 def _draw_arrows(axes: "Axes", panel: Panel, edges: np.ndarray) -> None:
@@ -172,12 +177,12 @@ def _check(panel: Panel, num_classes: int) -> None:
     edges = np.asarray(panel.edges)
     fits = panel.positions.shape == (count, 2) and edges.ndim == 2 and edges.shape[1] == 2
     fits = fits and all(part is None or len(part) == count for part in (panel.predictions, panel.marked, panel.texts))
-    fits = fits and (panel.widths is None or np.shape(panel.widths) == (len(edges),))
+    fits = fits and all(part is None or np.shape(part) == (len(edges),) for part in (panel.widths, panel.groups))
     if not fits:
         shapes = [None if part is None else np.shape(part) for part in panel[1:]]
         raise ValueError(
             f"graphs: {panel.title!r} wanted positions [N, 2], edges [E, 2], labels [N], predictions, marked and texts "
-            f"[N] and widths [E], got {shapes}"
+            f"[N], widths and groups [E], got {shapes}"
         )
     outside = edges[(edges < 0) | (edges >= count)]
     if outside.size:

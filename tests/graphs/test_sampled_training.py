@@ -9,7 +9,7 @@ from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.scan import scan
 from mlr_jax.data.graphs.random_graphs import uniform_graph
 from mlr_jax.data.graphs.sampling import neighbours_of, sample_block, sampled_nodes
-from mlr_jax.graphs.convolution import GCN
+from mlr_jax.graphs.convolution import GCN, GraphSAGE
 from mlr_jax.graphs.node_classification import Hypers, logits_of, node_classification
 from mlr_jax.ops.graph import from_edges
 from mlr_jax.train.evaluate import evaluate
@@ -39,7 +39,7 @@ def step_memory(learner, source):
 
 
 def test_a_graph_of_a_million_edges_trains_in_the_memory_of_its_batches():
-    small_data, small = made(5_000, 50_000)
+    _, small = made(5_000, 50_000)
     data, source = made(100_000, 1_000_000)
     learner = learner_of(source)
     memory = step_memory(learner, source)
@@ -51,28 +51,25 @@ def test_a_graph_of_a_million_edges_trains_in_the_memory_of_its_batches():
         data.graph, data.y, data.validation[:256], fanouts=(20, 10), batch_size=64, seed=1
     )  # fmt: skip
     assert evaluate(jax.jit(learner.evaluate), state, held_out.evaluation())["accuracy"] > 0.8
-    assert len(small_data.y) == 5_000
 
 
 def test_with_all_neighbours_a_block_gives_the_seeds_outputs_as_the_whole_graph():
-    data, source = made(400, 1500)
-    variables = learner_of(source).init(jax.random.key(0), Hypers())
-    variables = {"params": variables.params}
-    whole = MODEL.apply(variables, data.graph)
-    neighbours = neighbours_of(data.graph)
+    data, _ = made(400, 1500)
+    model = GraphSAGE((8,), 4)
+    variables = model.init(jax.random.key(0), data.graph)
+    whole = model.apply(variables, data.graph)
     seeds = data.train[:16]
-    # One hop more than layers: the network norms messages by degrees, and a sender's degree is known one hop later.
-    block = sample_block(neighbours, seeds, (100, 100, 100), np.random.default_rng(0))
+    block = sample_block(neighbours_of(data.graph), seeds, (100, 100), np.random.default_rng(0))
     cut = {"graph": from_edges(data.graph.nodes[block.nodes], block.senders, block.receivers)}
-    np.testing.assert_allclose(logits_of(MODEL, variables, cut)[:16], whole[seeds], rtol=1e-4, atol=1e-5)
+    assert len(block.nodes) < 300
+    np.testing.assert_allclose(logits_of(model, variables, cut)[:16], whole[seeds], rtol=1e-4, atol=1e-5)
 
 
 def test_other_nodes_of_a_block_do_not_count():
-    data, source = made(400, 1500)
+    _, source = made(400, 1500)
     batch = next(source.stream(0))
     task = node_classification(MODEL, batch["graph"])
     variables = task.init(jax.random.key(0))
     other = {**batch, "y": np.where(batch["mask"] > 0, batch["y"], 3 - batch["y"])}
     losses = [task.loss(variables, each, jax.random.key(1), Hypers())[0] for each in (batch, other)]
     assert losses[0] == pytest.approx(float(losses[1]))
-    assert len(data.y) == 400

@@ -1,9 +1,10 @@
 import networkx
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from mlr_jax.report.graphs import Panel, around, graphs, induced, layout
-from mlr_jax.report.style import png
+from mlr_jax.report.style import PALETTE, png
 
 EDGES = np.array([[0, 1], [1, 0], [1, 2], [2, 1], [2, 3], [3, 2], [3, 3]])
 PLACES = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
@@ -69,6 +70,15 @@ def test_two_directions_are_one_line_and_widths_make_an_arrow_each():
     assert png(graphs([panel(widths=np.zeros(7))], ("a", "b"))).startswith(b"\x89PNG")
 
 
+def test_groups_of_edges_have_their_own_colour_and_width():
+    axes = graphs([panel(groups=np.array([0, 0, 2, 2, 0, 0, 0]))], ("a", "b")).axes[0]
+    plain, second = [part for part in axes.collections if hasattr(part, "get_segments")]
+    assert len(plain.get_segments()) == 3
+    assert [segment.tolist() for segment in second.get_segments()] == [[[1, 0], [1, 1]]]
+    assert to_hex(second.get_colors()[0]) == PALETTE[1].lower()
+    assert second.get_linewidths()[0] > plain.get_linewidths()[0]
+
+
 def test_marked_nodes_are_larger_and_texts_are_written():
     figure = graphs([panel(marked=LABELS == 0, texts=["C", "N", "O", "F"])], ("a", "b"))
     sizes = {float(size) for part in points(figure) for size in part.get_sizes()}
@@ -89,6 +99,7 @@ def test_graphs_without_edges_and_of_one_node_are_drawn():
         ({"edges": EDGES[:, :1]}, r"'a path' wanted positions"),
         ({"predictions": LABELS[:2]}, r"'a path' wanted positions"),
         ({"widths": np.ones(3)}, r"'a path' wanted positions"),
+        ({"groups": np.ones(3)}, r"'a path' wanted positions"),
         ({"edges": np.array([[0, 4]])}, "has an edge of node 4, which is not one of the 4"),
         ({"labels": np.array([0, 1, 2, 0])}, "has labels up to 2, got 2 class names"),
         ({"predictions": np.array([0, 1, 2, 0])}, "has predictions up to 2, got 2 class names"),

@@ -145,6 +145,7 @@ def _draw_arrows(axes: "Axes", panel: Panel, edges: np.ndarray) -> None:
 def _draw_nodes(axes: "Axes", panel: Panel, num_classes: int) -> None:
     colours = style.class_colours(num_classes)
     size = _node_size(panel)
+    rim = 0.5 if size > 20 else 0.0  # which would cover most of a small node
     sizes = np.full(len(panel.labels), size)
     if panel.marked is not None:
         sizes[np.asarray(panel.marked, bool)] *= 2.6
@@ -155,7 +156,7 @@ def _draw_nodes(axes: "Axes", panel: Panel, num_classes: int) -> None:
         x, y = panel.positions[own].T
         colour = "#B8B8B8" if k < 0 else colours[k]
         marker = "o" if k < 0 or panel.texts is not None else style.MARKERS[k % len(style.MARKERS)]
-        axes.scatter(x, y, s=sizes[own], marker=marker, color=colour, edgecolors="white", linewidths=0.5, zorder=3)
+        axes.scatter(x, y, s=sizes[own], marker=marker, color=colour, edgecolors="white", linewidths=rim, zorder=3)
     if panel.predictions is not None:
         wrong = np.flatnonzero((panel.predictions != panel.labels) & (panel.labels >= 0))
         x, y = panel.positions[wrong].T

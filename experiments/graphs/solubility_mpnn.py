@@ -68,10 +68,13 @@ class Config(StudySettings):
     """Decay of kernels, as a part of the learning rate."""
     trees: int = 300
     """Trees of the forest."""
+    depth: int = 10
+    """Levels of a tree."""
 
 
 TINY = {
-    "data": "random_molecules", "seeds": 2, "epochs": 2, "width": 8, "message_steps": 1, "trees": 5, "batch_size": 40,
+    "data": "random_molecules", "seeds": 2, "epochs": 1, "width": 8, "message_steps": 1, "trees": 5, "depth": 3,
+    "batch_size": 40,
 }  # fmt: skip
 
 
@@ -85,7 +88,7 @@ class Parts(NamedTuple):
 
 def build(config: Config) -> Study:
     """The study."""
-    check_least(config, epochs=1, batch_size=1, width=1, message_steps=1, edge_hidden=1, trees=1)
+    check_least(config, epochs=1, batch_size=1, width=1, message_steps=1, edge_hidden=1, trees=1, depth=1)
     data = naming("--data", load_graphs, config.data)
     parts = naming("--validation", split, data, config.validation)
     seeds = range(config.seed, config.seed + config.seeds)
@@ -161,7 +164,12 @@ def forests(config: Config, data: GraphSet, parts: Parts) -> np.ndarray:
     x = counts(data.graphs)
     grow = jax.jit(
         lambda key: forest.fit(
-            forest.Hypers(), x[parts.train], data.y[parts.train], key=key, num_trees=config.trees, max_depth=10
+            forest.Hypers(),
+            x[parts.train],
+            data.y[parts.train],
+            key=key,
+            num_trees=config.trees,
+            max_depth=config.depth,
         )
     )
     tested = jax.jit(lambda model: forest.predict(model, x[parts.test]))

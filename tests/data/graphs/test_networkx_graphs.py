@@ -32,7 +32,9 @@ def test_there_and_back_is_the_same_graph():
     graph = networkx.gnp_random_graph(12, 0.3, seed=1)
     graph.add_edge(3, 3)
     graph.add_node(12)
-    again = to_networkx(from_networkx(graph).graph)
+    made = from_networkx(graph).graph
+    assert len(made.senders) == 2 * graph.number_of_edges() - 1
+    again = to_networkx(made)
     assert set(again.nodes) == set(graph.nodes)
     assert {frozenset(edge) for edge in again.edges} == {frozenset(edge) for edge in graph.edges}
     assert from_networkx(networkx.empty_graph(3)).graph.n_edge.tolist() == [0]

@@ -33,6 +33,8 @@ def test_all_splits_are_read_with_edges_in_both_directions(data_dir):
         count = int(label) + 1
         assert graph.nodes.tolist() == [[label] * 9] * count
         assert len(graph.senders) == 2 * (count - 1)
+        pairs = set(zip(graph.senders.tolist(), graph.receivers.tolist(), strict=True))
+        assert pairs == {(k + j, k + 1 - j) for k in range(count - 1) for j in (0, 1)}
         for sender, receiver, features in zip(graph.senders, graph.receivers, graph.edges, strict=True):
             assert abs(int(sender) - int(receiver)) == 1
             assert features[0] == 3 * min(sender, receiver)

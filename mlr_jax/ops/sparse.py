@@ -141,7 +141,8 @@ def _backward(saved: tuple[SparseMatrix, jax.Array], cotangent: jax.Array) -> tu
     owned = cotangent if matrix.rows.owners is None else cotangent[matrix.rows.owners]
     by_value = jnp.stack([jnp.sum(owned * dense[index], axis=-1) for index in matrix.rows.targets.T], axis=-1)
     nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, jax.dtypes.float0), matrix)
-    return nothing._replace(values=by_value), _sum_lists(matrix.columns, by_column, cotangent)
+    by_dense = _sum_lists(matrix.columns, by_column, cotangent)
+    return nothing._replace(values=by_value.astype(matrix.dtype)), by_dense.astype(dense.dtype)
 
 
 product.defvjp(_forward, _backward)

@@ -78,6 +78,15 @@ def test_what_no_entry_points_to_is_not_read():
     np.testing.assert_array_equal(pull(cotangent)[0][:, 0], [0, 2, 1, 0])
 
 
+def test_factors_may_be_of_two_precisions():
+    matrix, dense = MATRICES["few"]
+    h = jnp.ones((5, 3), jnp.bfloat16)
+    y, pull = jax.vjp(lambda values, h: product(matrix._replace(values=values), h), matrix.values, h)
+    by_values, by_h = pull(y)
+    assert (y.dtype, by_values.dtype, by_h.dtype) == (jnp.float32, jnp.float32, jnp.bfloat16)
+    np.testing.assert_allclose(y, dense @ np.ones((5, 3)), rtol=1e-2, atol=1e-5)
+
+
 def test_only_large_matrices_of_few_entries_are_compressed():
     large = np.zeros((256, 256), np.float32)
     large[::3, ::3] = 2

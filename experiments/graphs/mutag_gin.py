@@ -13,7 +13,8 @@ protocols, in each seed with stratified folds of its own:
 - *honest*: eight folds train, one validates and one tests. Each fold stops at the epoch of its best validation accuracy
   (of equal ones, that of the least validation loss), and its test graphs are looked at only there.
 
-Expected: EXPECTED
+As the paper does, settings are those of the best score in its protocol: of no dropout and 0.5, no dropout. Expected:
+about 89 % by the paper's protocol (the first two seeds have 88.9 and 89.3 %; the paper 89.4 %).
 """
 
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Config(StudySettings):
     """Units of each layer."""
     layers: int = 4
     """Layers of the network; the features themselves are read out too."""
-    dropout: float = 0.5
+    dropout: float = 0.0
     """The part of each depth's scores that is dropped."""
     learning_rate: float = 0.01
     """Of Adam, at the start."""

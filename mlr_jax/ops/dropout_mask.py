@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-GOLDEN = 0x9E3779B9
-"""2^32 divided by the golden ratio: consecutive numbers are spread over all words (Knuth, 1973)."""
+from mlr_jax.ops.hash import GOLDEN, mix
 
 
 def dropout_mask(key: jax.Array, keep: jax.Array | float, shape: Sequence[int]) -> jax.Array:
@@ -26,10 +25,3 @@ def dropout_mask(key: jax.Array, keep: jax.Array | float, shape: Sequence[int]) 
     bits = mix(mix(number + words[..., -2]) + words[..., -1])
     threshold = jnp.asarray(2.0**24 * keep, jnp.int32)
     return ((bits >> 8).astype(jnp.int32) < threshold).reshape(shape)
-
-
-def mix(x: jax.Array) -> jax.Array:
-    """A bijection of 32-bit words."""
-    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
-    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
-    return x ^ (x >> 16)

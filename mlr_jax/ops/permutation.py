@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from mlr_jax.ops.hash import GOLDEN, mix
+
 ROUNDS = 24
 
 
@@ -21,19 +23,12 @@ def permute(key: jax.Array, epoch: jax.Array, index: jax.Array, size: int) -> ja
     if size == 1:  # its arithmetic modulo 1 is more than the compiler can simplify
         return jnp.zeros(jnp.broadcast_shapes(epoch.shape, index.shape), jnp.int32)
     words = jax.random.key_data(key).astype(jnp.uint32)
-    salt = _mix(words[..., -2] ^ _mix(words[..., -1] ^ _mix(epoch.astype(jnp.uint32))))
+    salt = mix(words[..., -2] ^ mix(words[..., -1] ^ mix(epoch.astype(jnp.uint32))))
     x = index.astype(jnp.uint32)
     for round_number in range(ROUNDS):
-        round_salt = _mix(salt + jnp.uint32((round_number * 0x9E3779B9) % 2**32))
+        round_salt = mix(salt + jnp.uint32((round_number * GOLDEN) % 2**32))
         pivot = round_salt % jnp.uint32(size)
         partner = jnp.where(pivot >= x, pivot - x, pivot + jnp.uint32(size) - x)
-        swaps = _mix(jnp.maximum(x, partner) ^ _mix(round_salt)) & 1
+        swaps = mix(jnp.maximum(x, partner) ^ mix(round_salt)) & 1
         x = jnp.where(swaps == 1, partner, x)
     return x.astype(jnp.int32)
-
-
-def _mix(x: jax.Array) -> jax.Array:
-    """A bijection of 32-bit words in which every input bit reaches every output bit (the finalizer of MurmurHash3)."""
-    x = (x ^ (x >> 16)) * jnp.uint32(0x85EBCA6B)
-    x = (x ^ (x >> 13)) * jnp.uint32(0xC2B2AE35)
-    return x ^ (x >> 16)

@@ -6,9 +6,9 @@
 
 Cora as in `cora_gcn.py`. Settings of the paper (Veličković et al., 2018): 8 heads of 8 features, one head to the
 classes, dropout 0.6 of inputs and of attention, Adam with rate 5e-3, L2 5e-4 of all kernels, rows of features that
-sum to 1. Each seed is judged at the last of 1,000 epochs whose validation loss and error both were the least so
-far, the rule of the authors' program; with `--chosen-by loss`, where the loss was, the rule of `cora_gcn.py`. "final_" metrics are
-those of the last epoch. Without `--data` a random graph is made.
+sum to 1. Each seed is judged at the last of 1,000 epochs whose validation loss and error both were the least so far,
+the rule of the authors' program; with `--chosen-by loss`, where the loss was, the rule of `cora_gcn.py`. "final_"
+metrics are those of the last epoch. Without `--data` a random graph is made.
 
 Expected: test accuracy 83.0 +- 0.3 % (paper: 83.0), of the last epoch 82.6 +- 0.3 %, chosen by the loss alone
 83.4 +- 0.2 %, in 7 minutes on 2 busy cores.

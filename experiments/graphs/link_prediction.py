@@ -7,8 +7,8 @@ Cora: 2,708 papers, 5,278 citations, of which 85 % train, 5 % validate and 10 % 
 papers without a citation; every seed has a split of its own. Widths, dropout and the number of epochs are chosen on the
 validation pairs. Without `--data` a random graph is made.
 
-Expected: test AUC 0.919 +- 0.005 and average precision 0.926 +- 0.006 (ten seeds; the paper has 0.910 and 0.920), in a
-minute on 2 cores; with the paper's widths and no dropout 0.908 and 0.916.
+Expected: test AUC 0.927 +- 0.007 and average precision 0.937 +- 0.006 (ten seeds; the paper has 0.910 and 0.920), in
+less than 2 minutes on 2 cores; with the paper's widths and no dropout 0.908 and 0.916 (five seeds).
 """
 
 from dataclasses import dataclass
@@ -56,9 +56,9 @@ class Config(StudySettings):
     """Epochs between two looks at the validation pairs."""
     hidden: int = 64
     """Width of the first convolution."""
-    outputs: int = 32
+    outputs: int = 64
     """Width of the embedding."""
-    dropout: float = 0.5
+    dropout: float = 0.6
     """The part of each convolution's inputs that is dropped."""
     learning_rate: float = 0.01
     """Of Adam."""

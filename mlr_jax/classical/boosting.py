@@ -20,7 +20,7 @@ from jax import lax
 
 from mlr_jax.classical.binning import Binned, as_binned, bin_rows
 from mlr_jax.classical.histogram import column_sums
-from mlr_jax.classical.rows import as_features, rows_of
+from mlr_jax.classical.rows import as_features, at_least_tiny, rows_of
 from mlr_jax.classical.tree_criteria import Criterion, is_allowed
 from mlr_jax.classical.tree_growth import grow
 from mlr_jax.classical.tree_structure import Tree, importances, values_at
@@ -68,7 +68,7 @@ class Boosted(NamedTuple):
 
 def _mean(values: jax.Array, weight: jax.Array) -> jax.Array:
     total, summed = data_sum((jnp.sum(weight), weight @ values))
-    return summed / jnp.maximum(total, jnp.finfo(weight.dtype).tiny)
+    return summed / at_least_tiny(total)
 
 
 def _log_share(y: jax.Array, weight: jax.Array, num_classes: int) -> jax.Array:

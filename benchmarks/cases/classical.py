@@ -24,6 +24,7 @@ from sklearn import tree as peer_tree
 
 from mlr_jax.classical import (
     boosting,
+    boosting_losses,
     forest,
     gmm,
     kernel_svm,
@@ -292,13 +293,13 @@ def random_forest() -> Case:
 def gradient_boosting() -> Case:
     """100 stages of depth 5, 20,000 x 30, 2 classes: 64 bins beside HistGradientBoosting's 255."""
     x, y = class_data(25_000, 30, 2)
-    fit = partial(boosting.fit, boosting.Hypers(), loss=boosting.logistic, max_depth=5)
+    fit = partial(boosting.fit, boosting.Hypers(), loss=boosting_losses.logistic, max_depth=5)
     peer = ensemble.HistGradientBoostingClassifier(max_iter=100, max_depth=5, max_leaf_nodes=None, early_stopping=False)
     return Case(
         blocked(lambda x, y: fit(x, y, key=jax.random.key(0)), x[:20_000], y[:20_000]),
         lambda: peer.fit(x[:20_000], y[:20_000]),
         "held-out accuracy",
-        *_accuracies(partial(boosting.predict, loss=boosting.logistic), x[20_000:], y[20_000:]),
+        *_accuracies(partial(boosting.predict, loss=boosting_losses.logistic), x[20_000:], y[20_000:]),
     )
 
 

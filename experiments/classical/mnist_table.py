@@ -1,7 +1,7 @@
 """The classical table of MNIST: six methods beside scikit-learn, on the same rows.
 
     python experiments/classical/mnist_table.py
-    python experiments/classical/mnist_table.py --data /usr/share/datasets/fashion-mnist --folds 0 --epochs 10 \
+    python experiments/classical/mnist_table.py --data fashion_mnist --folds 0 --epochs 10 \
         --methods knn linear mlp forest
 
 By default 5,000 digits in four folds: 3,750 rows to fit and 1,250 to test, where the published figures, strokes in the

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mlr_jax.classical import boosting, forest, tree
+from mlr_jax.classical import boosting, boosting_losses, forest, tree
 from mlr_jax.classical.tree_structure import apply, values_at
 from mlr_jax.core.types import Estimator
 from mlr_jax.data.tabular import load_tabular, whole
@@ -151,7 +151,7 @@ def forests(config: Config, x: np.ndarray, folds: Folds) -> Any:
 
 def boosted(config: Config, x: np.ndarray, folds: Folds) -> Any:
     """A program y -> the scores of class 1, log odds, of all rows by the first 1, 2, ... trees of each fold."""
-    estimator = boosting.boosting(boosting.logistic, num_trees=config.trees, max_depth=BOOSTED_DEPTH)
+    estimator = boosting.boosting(boosting_losses.logistic, num_trees=config.trees, max_depth=BOOSTED_DEPTH)
 
     @jax.jit
     def program(y: jax.Array) -> jax.Array:
@@ -208,7 +208,7 @@ def regions_of_moons(config: Config):
             forest.Hypers(),
         ),
         f"Boosting, {many} trees": (
-            boosting.boosting(boosting.logistic, num_trees=many, max_depth=BOOSTED_DEPTH),
+            boosting.boosting(boosting_losses.logistic, num_trees=many, max_depth=BOOSTED_DEPTH),
             boosting.Hypers(),
         ),
     }

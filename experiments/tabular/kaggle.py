@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mlr_jax.classical import boosting, forest, kernel_svm, knn, linear, logistic, naive_bayes, tree
+from mlr_jax.classical import boosting, boosting_losses, forest, kernel_svm, knn, linear, logistic, naive_bayes, tree
 from mlr_jax.core.types import Estimator
 from mlr_jax.data import csv_table
 from mlr_jax.data.preprocessing import preprocessed
@@ -122,7 +122,7 @@ def candidates(problem: TableProblem) -> dict[str, Candidate]:
         prices = grid(logistic.Hypers(), C=np.geomspace(1e-2, 1e2, 9).tolist())
         widths = grid(kernel_svm.Hypers(), C=[0.3, 1, 3, 10], gamma=[0.1, 0.3, 1])
         smooth = grid(naive_bayes.GaussianHypers(), variance_smoothing=[1e-9, 1e-3, 1e-1])
-        loss = boosting.logistic if classes == 2 else boosting.softmax(classes)
+        loss = boosting_losses.logistic if classes == 2 else boosting_losses.softmax(classes)
         models = {
             "logistic-regression": Candidate(logistic.logistic(num_classes=classes), prices),
             "naive-bayes": Candidate(naive_bayes.naive_bayes(naive_bayes.gaussian, num_classes=classes), smooth),

@@ -10,8 +10,7 @@ With g and h the first and second derivative of a row's loss by its score F, a l
 For K > 2 classes a stage is one tree for each class.
 """
 
-from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -19,12 +18,13 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.classical.binning import Binned, as_binned, bin_rows
+from mlr_jax.classical.boosting_losses import Loss, mean_over_rows, squared
 from mlr_jax.classical.histogram import column_sums
 from mlr_jax.classical.rows import as_features, rows_of
 from mlr_jax.classical.tree_criteria import Criterion, is_allowed
 from mlr_jax.classical.tree_growth import grow
 from mlr_jax.classical.tree_structure import Tree, importances, values_at
-from mlr_jax.core.collectives import data_key, data_sum
+from mlr_jax.core.collectives import data_key
 from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.types import Batch, Estimator, Key, Learner, Metrics
 
@@ -42,87 +42,11 @@ class Hypers(NamedTuple):
     """The chance of a row to be looked at by a tree (stochastic gradient boosting: Friedman, 2002)."""
 
 
-class Loss(NamedTuple):
-    """What is minimised, as functions of the scores F [N, K].
-
-    outputs:     K
-    start:       y [N], weight [N] -> the best constant score [K]
-    derivatives: y [N], scores -> g, h [N, K]
-    value:       y [N], scores -> the loss of each row [N]
-    prediction:  scores -> values [N] or probabilities [N, classes]
-    """
-
-    outputs: int
-    start: Callable[[jax.Array, jax.Array], jax.Array]
-    derivatives: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
-    value: Callable[[jax.Array, jax.Array], jax.Array]
-    prediction: Callable[[jax.Array], jax.Array]
-
-
 class Boosted(NamedTuple):
     """The constant score [K], and the trees, leaves [T, K, ...], whose values are steps times the learning rate."""
 
     start: jax.Array
     trees: Tree
-
-
-def _mean(values: jax.Array, weight: jax.Array) -> jax.Array:
-    total, summed = data_sum((jnp.sum(weight), weight @ values))
-    return summed / jnp.maximum(total, jnp.finfo(weight.dtype).tiny)
-
-
-def _log_share(y: jax.Array, weight: jax.Array, num_classes: int) -> jax.Array:
-    shares = _mean(jax.nn.one_hot(y, num_classes, dtype=weight.dtype), weight)
-    return jnp.log(jnp.maximum(shares, jnp.finfo(weight.dtype).eps))
-
-
-squared = Loss(
-    outputs=1,
-    start=lambda y, weight: _mean(y[:, None], weight),
-    derivatives=lambda y, scores: (scores - y[:, None], jnp.ones_like(scores)),
-    value=lambda y, scores: 0.5 * jnp.square(scores[:, 0] - y),
-    prediction=lambda scores: scores[:, 0],
-)
-"""1/2 (F - y)²."""
-
-
-def _logistic_start(y: jax.Array, weight: jax.Array) -> jax.Array:
-    log_share = _log_share(y, weight, 2)
-    return log_share[1:] - log_share[:1]
-
-
-def _logistic_derivatives(y: jax.Array, scores: jax.Array) -> tuple[jax.Array, jax.Array]:
-    p = jax.nn.sigmoid(scores)
-    return p - y[:, None], p * (1 - p)
-
-
-logistic = Loss(
-    outputs=1,
-    start=_logistic_start,
-    derivatives=_logistic_derivatives,
-    value=lambda y, scores: jax.nn.softplus(scores[:, 0]) - y * scores[:, 0],
-    prediction=lambda scores: jax.nn.sigmoid(jnp.concatenate([-scores, scores], axis=1)),
-)
-"""log(1 + exp(F)) - y F with y in {0, 1}: F is the logit of class 1."""
-
-
-@cache
-def softmax(num_classes: int) -> Loss:
-    """-log softmax(F)_y with y in [0, K): one score for each class. Raises ValueError for less than one class."""
-    if num_classes < 1:
-        raise ValueError(f"num_classes: got {num_classes}, at least 1 is needed")
-
-    def derivatives(y: jax.Array, scores: jax.Array) -> tuple[jax.Array, jax.Array]:
-        p = jax.nn.softmax(scores)
-        return p - jax.nn.one_hot(y, num_classes, dtype=p.dtype), p * (1 - p)
-
-    return Loss(
-        outputs=num_classes,
-        start=partial(_log_share, num_classes=num_classes),
-        derivatives=derivatives,
-        value=lambda y, scores: -jnp.sum(jax.nn.one_hot(y, num_classes) * jax.nn.log_softmax(scores), axis=1),
-        prediction=jax.nn.softmax,
-    )
 
 
 def fit(
@@ -227,7 +151,7 @@ def boosting_learner(loss: Loss = squared, *, num_trees: int = 100, max_depth: i
         key = jax.random.fold_in(state.key, state.step)
         trees, _ = _stage(state.hypers, binned, loss.derivatives(y, scores), weight, key, max_depth=max_depth)
         added = jax.tree.map(lambda every, new: every.at[state.step].set(new, mode="drop"), model.trees, trees)
-        metrics = {"loss": _mean(jnp.where(weight > 0, loss.value(y, scores), 0), weight)}
+        metrics = {"loss": mean_over_rows(jnp.where(weight > 0, loss.value(y, scores), 0), weight)}
         return state._replace(step=state.step + 1, model=model._replace(trees=added)), metrics
 
     def evaluate(state: State, batch: Batch) -> Metrics:

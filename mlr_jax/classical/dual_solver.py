@@ -25,6 +25,9 @@ from mlr_jax.ops.selection import greatest
 Gram = Callable[[jax.Array, jax.Array], jax.Array]
 """Kernel values of every pair: x [N, D], z [M, D] -> [N, M]."""
 
+ROUNDING = 16
+"""Residuals cannot be told apart by less than this many times the precision of the greatest."""
+
 STEPS_PER_ROW = 100
 """A working set of M rows is left after this many times M steps at the latest."""
 
@@ -75,9 +78,13 @@ def solve(
     working_set = size if size <= 2 * working_set else working_set
     whole = problem.num_rows <= working_set  # then one working set is the whole problem
 
+    def reachable(solution: Solution) -> jax.Array:
+        rounding = ROUNDING * jnp.finfo(problem.x.dtype).eps * jnp.max(jnp.abs(solution.residual))
+        return jnp.maximum(tolerance, rounding)
+
     def unfinished(state: _State) -> jax.Array:
         solution = state.solution
-        return (solution.gap > tolerance) & state.moving & (solution.iterations < max_iterations)
+        return (solution.gap > reachable(solution)) & state.moving & (solution.iterations < max_iterations)
 
     def improve(state: _State) -> _State:
         old, residual, gap, iterations = state.solution
@@ -85,7 +92,8 @@ def solve(
         rows = jnp.where(whole, jnp.arange(working_set, dtype=jnp.int32), rows)
         x = problem.x[rows]
         kernel = gram(x, x)
-        goal = jnp.where(whole, 0.9 * tolerance, jnp.maximum(tolerance / 2, gap / 10))
+        target_gap = reachable(state.solution)
+        goal = jnp.where(whole, 0.9 * target_gap, jnp.maximum(target_gap / 2, gap / 10))
         inner = _minimise_pairwise(
             kernel, old[rows], residual[rows], lower=problem.lower[rows], upper=problem.upper[rows], tolerance=goal
         )

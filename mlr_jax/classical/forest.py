@@ -90,8 +90,9 @@ def _random_features(key: Key, num_features: int, num_chosen: int) -> Candidates
         return None
     key = jax.random.fold_in(key, 1)
 
-    def candidates(level: jax.Array, num_nodes: int) -> jax.Array:
-        rank = jax.random.uniform(jax.random.fold_in(key, level), (num_features, num_nodes), jnp.float32)
+    def candidates(level: jax.Array, nodes: jax.Array) -> jax.Array:
+        keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.fold_in(key, level), nodes)
+        rank = jax.vmap(lambda key: jax.random.uniform(key, (num_features,), jnp.float32), out_axes=1)(keys)
         return smallest(rank, num_chosen)[1]
 
     return candidates

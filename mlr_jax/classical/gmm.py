@@ -16,9 +16,9 @@ from jax.scipy.special import logsumexp
 from mlr_jax.classical import kmeans
 from mlr_jax.classical.gmm_components import Components, from_responsibilities, from_sums, log_joint, sums_of
 from mlr_jax.classical.kmeans_init import k_means_plus_plus
-from mlr_jax.classical.kmeans_lloyd import assign, at_least_tiny, centred
+from mlr_jax.classical.kmeans_lloyd import assign, centred
 from mlr_jax.classical.row_blocks import sum_over_blocks
-from mlr_jax.classical.rows import as_features, as_rows, rows_of
+from mlr_jax.classical.rows import as_features, as_rows, at_least_tiny, rows_of
 from mlr_jax.core.collectives import data_sum
 from mlr_jax.core.types import Batch, Estimator, Key, Learner, Metrics
 

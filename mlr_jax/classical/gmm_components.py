@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.scipy.linalg import solve_triangular
 
-from mlr_jax.classical.kmeans_lloyd import at_least_tiny
+from mlr_jax.classical.rows import at_least_tiny
 from mlr_jax.core.collectives import data_sum
 
 

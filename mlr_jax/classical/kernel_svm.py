@@ -16,7 +16,7 @@ from jax import lax
 
 from mlr_jax.classical.dual_solver import Problem, Solution, extremes, solve
 from mlr_jax.classical.one_vs_one import pairs_of, rows_by_class, rows_of_pair, scores, votes
-from mlr_jax.classical.rows import as_features, as_rows
+from mlr_jax.classical.rows import as_features, as_rows, at_least_tiny
 from mlr_jax.core.types import Estimator
 from mlr_jax.ops.kernels import Kernel, gram, rbf
 
@@ -48,7 +48,7 @@ class KernelMachines(NamedTuple):
 def scaled_gamma(x: jax.Array, weight: jax.Array | None = None) -> jax.Array:
     """1 / (D var(x)), the variance being that of all entries of x [N, D], rows weighted; 1 where nothing varies: []."""
     x, _, weight = as_rows(x, weight=weight)
-    total = jnp.maximum(jnp.sum(weight), jnp.finfo(x.dtype).tiny)
+    total = at_least_tiny(jnp.sum(weight))
     mean = jnp.mean(weight @ x) / total
     variance = jnp.mean(weight @ jnp.square(x - mean)) / total
     return jnp.where(variance > 0, 1 / (x.shape[1] * jnp.where(variance > 0, variance, 1)), 1)
@@ -85,7 +85,7 @@ def fit(
         gamma = gamma * scaled_gamma(x, weight)
     centre = jnp.zeros_like(x[0])
     if kernel.shift_invariant:
-        centre = weight @ x / jnp.maximum(jnp.sum(weight), jnp.finfo(x.dtype).tiny)
+        centre = weight @ x / at_least_tiny(jnp.sum(weight))
     x = x - centre[None]
     sorted_rows = rows_by_class(y, weight, num_classes)
     # Two classes of about equal size fit into one working set, if it may be so large: one iteration solves them.

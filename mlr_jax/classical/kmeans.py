@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.classical.kmeans_init import k_means_plus_plus
-from mlr_jax.classical.kmeans_lloyd import assign, at_least_tiny, centred, move_centers, squared_errors
-from mlr_jax.classical.rows import as_features, as_rows, rows_of
+from mlr_jax.classical.kmeans_lloyd import assign, centred, move_centers, squared_errors
+from mlr_jax.classical.rows import as_features, as_rows, at_least_tiny, rows_of
 from mlr_jax.core.collectives import data_sum
 from mlr_jax.core.types import Batch, Estimator, Key, Learner, Metrics
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.classical.kmeans_init import over_devices
+from mlr_jax.classical.rows import at_least_tiny
 from mlr_jax.core.collectives import data_sum
 
 
@@ -66,8 +67,3 @@ def centred(x: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
     total, sums = data_sum((jnp.sum(weight), weight @ x))
     mean = sums / at_least_tiny(total)
     return mean, x - mean[None]
-
-
-def at_least_tiny(total: jax.Array) -> jax.Array:
-    """A total weight that can be divided by: without rows, 0 / tiny is 0."""
-    return jnp.maximum(total, jnp.finfo(total.dtype).tiny)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mlr_jax.classical.rows import as_features, as_rows
+from mlr_jax.classical.rows import as_features, as_rows, at_least_tiny
 from mlr_jax.core.types import Estimator
 from mlr_jax.ops.distances import Metric, euclidean, pairwise
 from mlr_jax.ops.selection import smallest, smallest_of_many
@@ -160,7 +160,7 @@ def _searcher(
 
 def _product_ranking(x: jax.Array, weight: jax.Array) -> tuple[jax.Array, Rank]:
     """|x|^2 - 2 x . z, which orders rows as |x - z| does, as one product: (x, |x|^2) . (-2 z, 1)."""
-    centre = weight @ x / jnp.maximum(jnp.sum(weight), jnp.finfo(x.dtype).tiny)
+    centre = weight @ x / at_least_tiny(jnp.sum(weight))
     x = x - centre[None]
     square = jnp.where(weight > 0, jnp.sum(jnp.square(x), axis=1), jnp.inf)
 

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.classical import fista
-from mlr_jax.classical.moments import at_least_tiny, means, moments
+from mlr_jax.classical.moments import means, moments
+from mlr_jax.classical.rows import at_least_tiny
 from mlr_jax.core.collectives import data_sum
 from mlr_jax.core.implicit import implicit_minimum
 

@@ -23,7 +23,7 @@ from mlr_jax.classical.logistic_solver import (
     solver,
     to_principal_axes,
 )
-from mlr_jax.classical.rows import as_features, as_rows, rows_of
+from mlr_jax.classical.rows import as_features, as_rows, at_least_tiny, rows_of
 from mlr_jax.core.collectives import data_sum
 from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.implicit import implicit_minimum
@@ -143,7 +143,7 @@ def logistic_learner(num_features: int, num_classes: int, *, fit_intercept: bool
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         x, y, weight = rows_of(batch)
-        total = jnp.maximum(data_sum(jnp.sum(weight)), jnp.finfo(x.dtype).tiny)
+        total = at_least_tiny(data_sum(jnp.sum(weight)))
         rows = rows_with_intercept(x, y, weight / total, fit_intercept)
         is_slope = jnp.arange(rows.x.shape[1]) < num_features
         penalty = jnp.where(is_slope, 1.0 / (state.hypers.C * total), 0.0)[None]

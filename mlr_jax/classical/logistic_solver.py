@@ -16,6 +16,7 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 
 from mlr_jax.classical import lbfgs, multinomial
+from mlr_jax.classical.rows import at_least_tiny
 
 MEMORY = 10
 """Moves that L-BFGS remembers."""
@@ -45,7 +46,7 @@ class Solution(NamedTuple):
 def in_principal_axes(x: jax.Array, y: jax.Array, weight: jax.Array, fit_intercept: bool) -> Problem:
     """Mean and axes are a choice of coordinates: no derivative passes through them."""
     total = jnp.sum(weight)
-    share = weight / jnp.maximum(total, jnp.finfo(x.dtype).tiny)
+    share = weight / at_least_tiny(total)
     mean = lax.stop_gradient(share @ x) if fit_intercept else jnp.zeros(x.shape[1], x.dtype)
     z, axes = x - mean[None], None
     if x.shape[1] <= MOST_AXES:

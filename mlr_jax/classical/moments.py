@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mlr_jax.classical.rows import at_least_tiny
 from mlr_jax.core.collectives import data_axis_is_mapped, data_sum
 
 BLOCK = 2048
@@ -124,11 +125,6 @@ def merge(a: Moments, b: Moments, *, centred: bool = True) -> Moments:
         a.xy + b.xy + between * dx[:, None] * dy[None],
         a.yy + b.yy + between * dy**2,
     )
-
-
-def at_least_tiny(total: jax.Array) -> jax.Array:
-    """A total weight that can be divided by: without rows, 0 / tiny is 0."""
-    return jnp.maximum(total, jnp.finfo(total.dtype).tiny)
 
 
 def _per_row(total: jax.Array, centred: bool) -> jax.Array:

@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mlr_jax.classical.kmeans_lloyd import at_least_tiny, centred
-from mlr_jax.classical.rows import as_features, as_rows, rows_of
+from mlr_jax.classical.kmeans_lloyd import centred
+from mlr_jax.classical.rows import as_features, as_rows, at_least_tiny, rows_of
 from mlr_jax.classical.scatter import scatter
 from mlr_jax.core.types import Batch, Estimator, Key, Learner, Metrics
 

@@ -46,3 +46,8 @@ def rows_of(batch: Batch) -> tuple[jax.Array, Any, jax.Array]:
     if "mask" in batch:
         weight = batch["mask"] if weight is None else jnp.where(batch["mask"] > 0, weight, 0.0)
     return as_rows(batch["x"], batch.get("y"), weight)
+
+
+def at_least_tiny(total: jax.Array) -> jax.Array:
+    """A total weight that can be divided by: without rows, 0 / tiny is 0."""
+    return jnp.maximum(total, jnp.finfo(total.dtype).tiny)

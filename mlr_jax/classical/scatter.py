@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mlr_jax.classical.kmeans_lloyd import at_least_tiny
 from mlr_jax.classical.row_blocks import sum_over_blocks
+from mlr_jax.classical.rows import at_least_tiny
 from mlr_jax.core.collectives import data_sum
 
 BLOCK = 4096

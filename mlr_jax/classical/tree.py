@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from mlr_jax.classical.binning import Binned, as_binned
 from mlr_jax.classical.histogram import class_sums, column_sums
-from mlr_jax.classical.rows import as_features
+from mlr_jax.classical.rows import as_features, at_least_tiny
 from mlr_jax.classical.tree_criteria import Criterion, Impurity, gini, is_allowed, squared_error
 from mlr_jax.classical.tree_growth import grow
 from mlr_jax.classical.tree_search import Candidates
@@ -67,7 +67,7 @@ def fit_binned(
         raise ValueError(f"max_depth: got {max_depth}, allowed are 1 to 20 (arrays have 2**max_depth entries)")
     if num_classes is not None and num_classes < 1:
         raise ValueError(f"num_classes: got {num_classes}, at least 1 is needed")
-    total = jnp.maximum(jnp.sum(weight), jnp.finfo(weight.dtype).tiny)
+    total = at_least_tiny(jnp.sum(weight))
     criterion = criterion_of(hypers, impurity, total)
     if num_classes is not None:
         tree, _ = grow(

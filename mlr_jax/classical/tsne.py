@@ -18,8 +18,7 @@ from jax import lax
 
 from mlr_jax.classical import pca
 from mlr_jax.classical.kmeans_init import over_devices
-from mlr_jax.classical.kmeans_lloyd import at_least_tiny
-from mlr_jax.classical.rows import as_rows, rows_of
+from mlr_jax.classical.rows import as_rows, at_least_tiny, rows_of
 from mlr_jax.classical.tsne_affinities import Affinities, affinities_of
 from mlr_jax.classical.tsne_divergence import divergences, gradient_of
 from mlr_jax.core.types import Batch, Key, Learner, Metrics

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mlr_jax.classical.kmeans_lloyd import at_least_tiny, centred
+from mlr_jax.classical.kmeans_lloyd import centred
+from mlr_jax.classical.rows import at_least_tiny
 
 TOLERANCE = 1e-5
 """How near the entropy, in nats, has to come to its target."""

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mlr_jax.classical.kmeans_lloyd import at_least_tiny
+from mlr_jax.classical.rows import at_least_tiny
 from mlr_jax.classical.tsne_affinities import Affinities
 
 

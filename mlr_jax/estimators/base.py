@@ -20,14 +20,15 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 
 from mlr_jax.core.types import Hypers
 
-SHORTEST, SMALL = 16, 256
-"""Up to so few rows computing costs nothing beside compiling: lengths are powers of two from the shortest on."""
+FEW = (64, 256)
+"""Lengths of few rows, where computing costs nothing beside compiling."""
 
 
 def padded_length(rows: int) -> int:
-    """The next power of two for few rows; then the least m 2^e >= rows with 8 <= m <= 16, an eighth more at most."""
-    if rows <= SMALL:
-        return max(SHORTEST, 1 << (rows - 1).bit_length())
+    """The next of the lengths of few rows; then the least m 2^e >= rows with 8 <= m <= 16, an eighth more at most."""
+    for length in FEW:
+        if rows <= length:
+            return length
     step = 1 << ((rows - 1).bit_length() - 4)
     return -(-rows // step) * step
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from mlr_jax.classical import boosting, forest, tree
+from mlr_jax.classical import boosting, boosting_losses, forest, tree
 from mlr_jax.estimators.base import Classifier, Regressor, compiled
 from mlr_jax.estimators.trees import Branching
 
@@ -125,7 +125,7 @@ class _Boosting(Branching):
         self.max_bins = max_bins
         self.random_state = random_state
 
-    def _boost(self, X: np.ndarray, y: np.ndarray, sample_weight: Any, loss: boosting.Loss) -> None:
+    def _boost(self, X: np.ndarray, y: np.ndarray, sample_weight: Any, loss: boosting_losses.Loss) -> None:
         self._require_count("n_estimators")
         self._require("learning_rate", above=0)
         self._require("l2_regularization", least=0)
@@ -152,9 +152,9 @@ class GradientBoostingClassifier(_Boosting, Classifier):
         self._boost(X, y, sample_weight, self._loss())
         return self
 
-    def _loss(self) -> boosting.Loss:
+    def _loss(self) -> boosting_losses.Loss:
         classes = len(self.classes_)
-        return boosting.logistic if classes == 2 else boosting.softmax(classes)
+        return boosting_losses.logistic if classes == 2 else boosting_losses.softmax(classes)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """p(class | row) [N, K]."""
@@ -172,7 +172,7 @@ class GradientBoostingRegressor(_Boosting, Regressor):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "GradientBoostingRegressor":
         """Grow the trees."""
         X, y = self._check_xy(X, y)
-        self._boost(X, y, sample_weight, boosting.squared)
+        self._boost(X, y, sample_weight, boosting_losses.squared)
         return self
 
     def predict(self, X: Any) -> np.ndarray:

@@ -3,7 +3,8 @@
 import numpy as np
 from learner_case import Case
 
-from mlr_jax.classical.boosting import Hypers, boosting_learner, softmax
+from mlr_jax.classical.boosting import Hypers, boosting_learner
+from mlr_jax.classical.boosting_losses import softmax
 
 
 def rows(step: int, count: int = 16) -> dict[str, np.ndarray]:

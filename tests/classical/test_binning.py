@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlr_jax.classical.binning import Binned, as_binned, bin_rows, encode
+from mlr_jax.classical.binning import Binned, as_binned, bin_rows, encode, midpoint
 
 binned_of = jax.jit(bin_rows, static_argnames="max_bins")
 
@@ -106,3 +106,25 @@ def test_binned_rows_are_taken_as_they_are():
 def test_a_wrong_number_of_bins_is_named(max_bins):
     with pytest.raises(ValueError, match=f"max_bins: got {max_bins}, allowed are 2 to 65535"):
         bin_rows(np.ones((3, 1)), max_bins=max_bins)
+
+
+def test_values_between_bins_go_to_the_nearer_one_and_those_beyond_the_last_to_the_last():
+    bins = binned_of(np.float32([[0.0], [1.0], [5.0]]), np.ones(3, np.float32), max_bins=8).bins
+    values = np.float32([[-9.0], [0.4], [0.6], [2.9], [3.1], [5.0], [1e30], [np.inf], [-np.inf], [np.nan]])
+    np.testing.assert_array_equal(encode(bins, values).codes[0], [0, 0, 1, 1, 2, 2, 2, 2, 0, 8])
+
+
+def test_extremes_keep_their_order():
+    values = np.float32([-np.inf, -3e38, -2.9e38, -1e-30, 0.0, 1e-30, 3e38, 3.3e38, np.inf])
+    binned = binned_of(values[::-1, None], np.ones(9, np.float32), max_bins=16)
+    np.testing.assert_array_equal(binned.codes[0], np.arange(9)[::-1])
+    np.testing.assert_array_equal(encode(binned.bins, values[:, None]).codes[0], np.arange(9))
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1.0, 2.0), (-3e38, 3e38), (3e38, 3.3e38), (1.0, 1.0000001), (-np.inf, 0.0), (0.0, np.inf)]
+)
+def test_a_midpoint_parts_two_numbers(low, high):
+    low, high = np.float32(low), np.float32(high)
+    middle = midpoint(low, high)
+    assert low <= middle < high

@@ -8,7 +8,8 @@ from sklearn import datasets
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from mlr_jax.classical import boosting
-from mlr_jax.classical.boosting import Hypers, fit, logistic, predict, softmax, squared
+from mlr_jax.classical.boosting import Hypers, fit, predict
+from mlr_jax.classical.boosting_losses import logistic, softmax, squared
 
 KEY = jax.random.key(0)
 SETTINGS = {"num_trees": 40, "max_depth": 3, "max_bins": 255}

@@ -1,5 +1,6 @@
 """The multi-layer perceptron."""
 
+import math
 from collections.abc import Sequence
 
 import flax.linen as nn
@@ -23,7 +24,7 @@ class MLP(nn.Module):
         """Logits [B, outputs] of x [B, ...]; rows do not meet, so `mask` changes nothing."""
         check_widths("hidden", self.hidden)
         check_rate("dropout", self.dropout)
-        x = x.reshape(x.shape[0], -1)
+        x = x.reshape(x.shape[0], math.prod(x.shape[1:]))  # -1 would not do for no rows
         for width in self.hidden:
             x = nn.relu(nn.Dense(width)(x))
             x = nn.Dropout(self.dropout, deterministic=not train)(x)

@@ -46,6 +46,7 @@ def fit(
     Chunks end at multiples of `chunk`, so a run resumed at any of them executes the very programs of an uninterrupted
     one, on the very batches, and ends in the same bits. Between chunks each hook is called with the step reached, the
     state and the chunk's metrics (leaves [n, ...]); it must not keep the state, whose memory the next chunk reuses.
+    The batches of a chunk have one shape; those of another chunk may have another, for which a program is compiled.
 
     Returns the state and the timing. A hook that raises `Stop` ends the run there. Raises ValueError for numbers of
     steps that make no sense and for a stream that ends too early.
@@ -57,19 +58,20 @@ def fit(
         )
     began = time.perf_counter()
     compile_s = compiled_s = 0.0
-    programs: dict[int, Callable[[State, Batch], Any]] = {}
+    programs: dict[tuple, Callable[[State, Batch], Any]] = {}
     state = jax.tree.map(jnp.copy, state)  # the chunks donate it, and the caller's stays the caller's
     step = start
     try:
         with closing(_chunks(source, start, num_steps, chunk)) as chunks:
             for n, batch in chunks:
-                if n not in programs:
+                shapes = n, *(np.shape(leaf) for leaf in jax.tree.leaves(batch))
+                if shapes not in programs:
                     since = time.perf_counter()
                     program = repeat(learner, n) if isinstance(source, Resident) else scan(learner, n)
-                    programs[n] = program.lower(state, batch).compile()
+                    programs[shapes] = program.lower(state, batch).compile()
                     compile_s += time.perf_counter() - since
                 since = time.perf_counter()
-                state, metrics = jax.block_until_ready(programs[n](state, batch))
+                state, metrics = jax.block_until_ready(programs[shapes](state, batch))
                 compiled_s += time.perf_counter() - since
                 step += n
                 for hook in hooks:

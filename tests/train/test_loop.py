@@ -147,6 +147,22 @@ def test_one_program_is_compiled_for_each_length_of_chunk():
     assert len(traces) == 2
 
 
+def test_a_chunk_of_another_shape_gets_a_program_of_its_own():
+    shapes, rows = [], (4, 4, 8, 8, 4, 4)
+
+    def batch_at(index):
+        return {"x": np.resize(batch_of(index)["x"], (rows[index], 3))}
+
+    def step(state, batch):
+        shapes.append(batch["x"].shape)
+        return learner.step(state, batch)
+
+    stream = source._replace(stream=lambda start: map(batch_at, range(start, 6)))
+    state, _ = fit(learner._replace(step=step), start_state(), stream, num_steps=6, chunk=2)
+    np.testing.assert_allclose(state.x, by_hand(6, batch_at)[0][-1].x, rtol=1e-5)
+    assert shapes == [(4, 3), (8, 3)]
+
+
 def test_no_steps_are_no_work():
     calls = []
     state, timing = fit(learner, start_state(), source, num_steps=5, start=5, hooks=[recorder(calls)])

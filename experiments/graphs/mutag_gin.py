@@ -13,8 +13,11 @@ protocols, in each seed with stratified folds of its own:
 - *honest*: eight folds train, one validates and one tests. Each fold stops at the epoch of its best validation accuracy
   (of equal ones, that of the least validation loss), and its test graphs are looked at only there.
 
-As the paper does, settings are those of the best score in its protocol: of no dropout and 0.5, no dropout. Expected:
-about 89 % by the paper's protocol (the first two seeds have 88.9 and 89.3 %; the paper 89.4 %).
+As the paper does, settings are those of the best score in its protocol, here of five: widths 16 and 32, dropout 0 and
+0.5, batches of 32 and 85 (two seeds each). An epoch is one pass over the graphs.
+
+Expected, over five seeds: 89.1 +- 0.7 % by the paper's protocol (the paper 89.4 %); 84.5 +- 3.5 % by the honest one, and
+85.6 +- 1.8 % at its last epoch. In some ten minutes on 2 cores.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ run: .venv/.ok
 	$(BIN)/python experiments/vision/digits_cnn.py $(ARGS)
 
 test: .venv/.ok
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: .venv/.ok
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +22,21 @@ DEVICES = 8
 every_learner = pytest.mark.parametrize("name", LEARNERS)
 
 
+@cache
+def learner_of(name):
+    """The learner itself, one and the same object for every law, so that its programs are compiled once."""
+    return LEARNERS[name].make(identity)
+
+
+@cache
+def jitted(function):
+    """One compiled function for each function."""
+    return jax.jit(function)
+
+
 def run(learner, state, case: Case, steps: range, compile_step: bool = True):
     """The state after some steps, and the metrics of each."""
-    step = jax.jit(learner.step) if compile_step else learner.step
+    step = jitted(learner.step) if compile_step else learner.step
     history = []
     for index in steps:
         state, metrics = step(state, case.batch(index))
@@ -32,10 +44,17 @@ def run(learner, state, case: Case, steps: range, compile_step: bool = True):
     return state, jax.tree.map(lambda *values: np.stack(values), *history)
 
 
-def start(case: Case, learner=None, seed: int = 0, hypers=None):
+def start(case: Case, learner, seed: int = 0, hypers=None):
     """A first state."""
-    learner = learner or case.make(identity)
-    return jax.jit(learner.init)(jax.random.key(seed), as_arrays(case.hypers if hypers is None else hypers))
+    return jitted(learner.init)(jax.random.key(seed), as_arrays(case.hypers if hypers is None else hypers))
+
+
+@cache
+def solo(name, seed: int):
+    """The state and the metrics of a run with the case's hyper-parameters, or the other ones for an odd seed."""
+    case, learner = LEARNERS[name], learner_of(name)
+    hypers = case.other_hypers if seed % 2 else case.hypers
+    return run(learner, start(case, learner, seed, hypers), case, range(STEPS))
 
 
 def raw(tree):
@@ -58,8 +77,8 @@ def stack_states(*states):
 @every_learner
 def test_step_preserves_structure_shapes_and_dtypes(name):
     case = LEARNERS[name]
-    learner = case.make(identity)
-    state = start(case)
+    learner = learner_of(name)
+    state = start(case, learner)
     after, _ = jax.eval_shape(learner.step, state, case.batch(0))
     before = jax.eval_shape(lambda state: state, state)
     assert jax.tree.structure(before) == jax.tree.structure(after)
@@ -70,10 +89,11 @@ def test_step_preserves_structure_shapes_and_dtypes(name):
 @every_learner
 def test_compiled_equals_eager(name):
     case = LEARNERS[name]
-    learner, state = case.make(identity), start(case)
-    compiled, metrics = run(learner, state, case, range(2))
+    learner = learner_of(name)
+    state = start(case, learner)
+    compiled, metrics = run(learner, state, case, range(1))
     with jax.disable_jit():
-        eager, eager_metrics = run(learner, state, case, range(2), compile_step=False)
+        eager, eager_metrics = run(learner, state, case, range(1), compile_step=False)
     assert_close(compiled, eager, case.tolerance)
     assert_close(metrics, eager_metrics, case.tolerance)
 
@@ -82,18 +102,19 @@ def test_compiled_equals_eager(name):
 @every_learner
 def test_member_of_a_sweep_equals_its_solo_run(name, layout):
     case = LEARNERS[name]
-    learner = case.make(identity)
+    learner = learner_of(name)
     mesh = device_mesh(2, MEMBER_AXIS) if layout == "devices" else None
     swept = sweep(learner, layout, mesh)
-    settings = [case.hypers, case.other_hypers, case.hypers, case.other_hypers]
+    settings = [case.hypers, case.other_hypers, case.hypers, case.other_hypers]  # as those of `solo`
     keys = jax.vmap(jax.random.key)(jnp.arange(4))
     hypers = stack_states(*[as_arrays(setting) for setting in settings])
     state = jax.jit(swept.init)(keys, hypers)
     state, metrics = run(swept, state, case, range(STEPS))
-    for member, setting in enumerate(settings):
-        solo, solo_metrics = run(learner, start(case, seed=member, hypers=setting), case, range(STEPS))
-        assert_close(jax.tree.map(lambda leaf, i=member: leaf[i], state), solo, case.tolerance)
-        assert_close(jax.tree.map(lambda leaf, i=member: leaf[:, i], metrics), solo_metrics, case.tolerance)
+    state_words = jax.device_get(raw(state))
+    for member in range(4):
+        alone, alone_metrics = solo(name, member)
+        assert_close(jax.tree.map(lambda leaf, i=member: leaf[i], state_words), raw(alone), case.tolerance)
+        assert_close(jax.tree.map(lambda leaf, i=member: leaf[:, i], metrics), alone_metrics, case.tolerance)
     values = jax.jit(swept.evaluate)(state, case.batch(0))
     assert all(value.shape[0] == 4 for value in values.values())
 
@@ -123,10 +144,8 @@ def test_new_hyper_parameters_compile_nothing_new(name):
 @every_learner
 def test_the_same_key_gives_the_same_run_and_another_key_another(name):
     case = LEARNERS[name]
-    learner = case.make(identity)
-    first, _ = run(learner, start(case), case, range(STEPS))
-    second, _ = run(learner, start(case), case, range(STEPS))
-    other, _ = run(learner, start(case, seed=1), case, range(STEPS))
+    learner = learner_of(name)
+    first, second, other = (run(learner, start(case, learner, seed), case, range(STEPS))[0] for seed in (0, 0, 1))
     assert digests(first) == digests(second)
     assert digests(first) != digests(other)
 
@@ -134,9 +153,8 @@ def test_the_same_key_gives_the_same_run_and_another_key_another(name):
 @every_learner
 def test_metrics_are_finite_and_of_the_promised_shapes(name):
     case = LEARNERS[name]
-    learner = case.make(identity)
-    state, metrics = run(learner, start(case), case, range(STEPS))
-    values = learner.evaluate(state, case.batch(0))
+    state, metrics = solo(name, 0)
+    values = jitted(learner_of(name).evaluate)(state, case.batch(0))
     rows = jax.tree.leaves(case.batch(0))[0].shape[0]
     assert metrics
     assert values
@@ -155,7 +173,8 @@ def test_what_stands_in_the_padding_changes_nothing(name, junk):
     if not case.padded:
         assert case.resident, "only resident data comes without padding"
         return
-    learner, state = case.make(identity), start(case)
+    learner = learner_of(name)
+    state = start(case, learner)
     batch = case.batch(0)
     rows = batch["y"].shape[0]
     mask = np.arange(rows) < rows - 3
@@ -167,7 +186,7 @@ def test_what_stands_in_the_padding_changes_nothing(name, junk):
 
         return {**jax.tree.map(pad, batch), "mask": mask.astype(np.float32)}
 
-    step = jax.jit(learner.step)
+    step = jitted(learner.step)
     clean, clean_metrics = step(state, padded_with(0.0))
     dirty, dirty_metrics = step(state, padded_with(junk))
     assert digests(clean) == digests(dirty)
@@ -183,18 +202,18 @@ def test_what_stands_in_the_padding_changes_nothing(name, junk):
 def test_one_device_and_eight_agree(name, way):
     case = LEARNERS[name]
     mesh = device_mesh(DEVICES)
-    learner, spread = case.make(identity), case.make(lambda inner: way(inner, mesh))
+    learner, spread = learner_of(name), case.make(lambda inner: way(inner, mesh))
     if case.row_keys and way in (per_device, pmapped):  # devices that draw for themselves draw other numbers
         state, metrics = run(spread, start(case, spread), case, range(STEPS))
-        assert jax.tree.structure(state) == jax.tree.structure(start(case))
+        assert jax.tree.structure(state) == jax.tree.structure(start(case, learner))
         assert all(np.isfinite(value).all() for value in metrics.values())
         return
-    alone, alone_metrics = run(learner, start(case), case, range(STEPS))
+    alone, alone_metrics = solo(name, 0)
     together, metrics = run(spread, start(case, spread), case, range(STEPS))
     assert_close(metrics, alone_metrics, case.tolerance)
     assert_close(jax.device_get(raw(together)), jax.device_get(raw(alone)), case.tolerance)
     values = jax.jit(spread.evaluate)(together, case.batch(0))
-    assert_close(jax.device_get(values), jax.device_get(learner.evaluate(alone, case.batch(0))), case.tolerance)
+    assert_close(jax.device_get(values), jax.device_get(jitted(learner.evaluate)(alone, case.batch(0))), case.tolerance)
 
 
 SAVE_AND_RESTORE = """
@@ -212,8 +231,8 @@ def resume_all(folder):
     from mlr_jax.train.checkpoint import Checkpoints
 
     for name, case in LEARNERS.items():
-        learner = case.make(identity)
-        step, state = Checkpoints(folder / name).restore(start(case, seed=99))
+        learner = learner_of(name)
+        step, state = Checkpoints(folder / name).restore(start(case, learner, seed=99))
         state, _ = run(learner, state, case, range(step, STEPS))
         print(name, sorted(digests(state).items()))
 
@@ -224,8 +243,8 @@ def test_saved_restored_in_a_fresh_process_and_gone_on_is_bit_for_bit_the_uninte
 
     expected = []
     for name, case in LEARNERS.items():
-        learner = case.make(identity)
-        halfway, _ = run(learner, start(case), case, range(2))
+        learner = learner_of(name)
+        halfway, _ = run(learner, start(case, learner), case, range(2))
         checkpoints = Checkpoints(tmp_path / name)
         checkpoints.save(2, halfway)
         checkpoints.close()

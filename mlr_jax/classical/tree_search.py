@@ -5,6 +5,7 @@ is made for a group of open nodes, and there are no more passes than these need.
 features at a time, so that they stay in the cache.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -77,7 +78,8 @@ def _splits_of(search: Search, node: jax.Array, nodes: jax.Array, level: jax.Arr
 def _best_of_features(search: Search, codes: jax.Array, node: jax.Array, num_nodes: int) -> Split:
     """The best splits by the features of codes [J, N], a block of features at a time."""
     num_features, num_codes = codes.shape[0], search.binned.bins.least.shape[1] + 1
-    block = max(1, min(num_features, SMALL_TABLE // (_numbers_per_feature(search, node) * num_nodes)))
+    most = max(1, SMALL_TABLE // (_numbers_per_feature(search, node) * num_nodes))
+    block = math.ceil(num_features / math.ceil(num_features / most))  # blocks of one size overlap least
 
     def of_block(start: jax.typing.ArrayLike) -> Split:
         seen = lax.dynamic_slice_in_dim(codes, start, block)

@@ -16,8 +16,8 @@ protocols, in each seed with stratified folds of its own:
 As the paper does, settings are those of the best score in its protocol, here of five: widths 16 and 32, dropout 0 and
 0.5, batches of 32 and 85 (two seeds each). An epoch is one pass over the graphs.
 
-Expected, over five seeds: 89.1 +- 0.7 % by the paper's protocol (the paper 89.4 %); 84.5 +- 3.5 % by the honest one, and
-85.6 +- 1.8 % at its last epoch. In some ten minutes on 2 cores.
+Expected, over five seeds: 89.1 +- 0.7 % by the paper's protocol (the paper 89.4 %); 84.5 +- 3.5 % by the honest one,
+and 85.6 +- 1.8 % at its last epoch. In some ten minutes on 2 cores.
 """
 
 from dataclasses import dataclass

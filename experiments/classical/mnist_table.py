@@ -9,6 +9,9 @@ picture, come from 60,000 and 10,000: errors are higher, and what can be compare
 same rows in the same run. `--folds 0` takes the split of the set itself. Published: scikit-learn's bench_mnist.py
 (multi-layer perceptron 2.24 %, Nystroem SVM 2.28 %, random forest 3.18 %, linear 8.24 %, CART 12.19 %) and LeCun's page
 (3 nearest neighbours 3.09 %).
+
+Expected: wrong digits, ours and scikit-learn's, 4.0 and 4.1 % (support vectors), 6.8 and 6.8 % (neighbours), 6.9 and
+7.1 % (forest), 7.5 and 6.5 % (perceptron), 10.2 and 10.2 % (linear), 22.5 and 22.4 % (tree); two minutes on 2 cores.
 """
 
 import warnings

@@ -190,7 +190,7 @@ def measure(peers: bool, methods: dict[str, Method], problem: Problem, watch: St
         )
         for name in ranked
     ]  # fmt: skip
-    columns = ("", "ours", "± by chance of the test rows", "scikit-learn", "difference", "published, 60,000 rows")
+    columns = ("", "ours", "± by chance of the test rows", "scikit-learn", "difference", "published, MNIST of 60,000")
     metrics = {f"error_{name}": values for name, values in ours.items()}
     metrics |= {f"error_{name}_scikit_learn": values for name, values in theirs.items()}
     errors = {

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases, tree_cases
+from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases
 from graphs import graph_cases, link_cases, node_cases
 from learner_case import Case, Wrap, image_batch
 
@@ -63,7 +63,6 @@ LEARNERS: dict[str, Case] = {
     "cnn bfloat16": Case(learner(mixed_precision(cnn_task)), image_batch, **SGD, tolerance=1e-1),
     **linear_cases.CASES,
     **naive_bayes_cases.CASES,
-    **tree_cases.CASES,
     **kernel_cases.CASES,
     **cluster_cases.CASES,
     **boosting_cases.CASES,

@@ -11,7 +11,6 @@ from mlr_jax.report.aggregate import interquartile_interval
 from mlr_jax.report.statistics import settings, t_interval
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -42,9 +41,12 @@ def return_curves(
         chosen = values[:, rows]
         name = ", ".join(f"{field} {formatting.number(value)}" for field, value in hypers.items())
         mean, half_width = t_interval(chosen)
-        _line(grid[0], places, mean, mean - half_width, mean + half_width, colour, name)
-        ends = np.array([interquartile_interval(row) for row in chosen], dtype=float).T
-        _line(grid[1], places, *ends, colour, name)
+        robust = np.array([interquartile_interval(row) for row in chosen], dtype=float).T
+        for axes, band in zip(grid, ((mean, mean - half_width, mean + half_width), robust), strict=True):
+            axes.plot(
+                places, band[0], color=colour, linewidth=1.8, label=name, marker="o" if len(places) == 1 else None
+            )
+            axes.fill_between(places, band[1], band[2], color=colour, alpha=0.18, linewidth=0)
     for axes, title in zip(grid, ("Mean, 95 % t interval", "Interquartile mean, 95 % bootstrap interval"), strict=True):
         if goal is not None:
             axes.axhline(goal, color="#888888", linewidth=1, linestyle=":")
@@ -52,8 +54,3 @@ def return_curves(
     if len(found) > 1:
         style.legend(figure, grid[0].get_lines()[: len(found)], "outside lower center")
     return figure
-
-
-def _line(axes: "Axes", x: np.ndarray, mean, low, high, colour, name: str) -> None:
-    axes.plot(x, mean, color=colour, linewidth=1.8, label=name, marker="o" if len(x) == 1 else None)
-    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)

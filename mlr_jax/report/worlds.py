@@ -77,7 +77,7 @@ def draw_acrobot(axes: "Axes", observation: np.ndarray) -> None:
     second = first + np.arctan2(observation[3], observation[2])
     elbow = np.array([np.sin(first), -np.cos(first)])
     axes.plot([-2.2, 2.2], [1, 1], color="#999999", linewidth=0.8)
-    _rods(axes, [(0.0, 0.0), tuple(elbow), tuple(elbow + [np.sin(second), -np.cos(second)])])
+    _rods(axes, [(0.0, 0.0), tuple(elbow), (elbow[0] + np.sin(second), elbow[1] - np.cos(second))])
     _view(axes, (-2.2, 2.2), (-2.2, 2.2))
 
 
@@ -104,14 +104,15 @@ def policy_maps(panels: "dict[str, tuple[ArrayLike, ArrayLike]]", tiles: ArrayLi
     figure, grid = style.canvas(len(panels), columns=3, size=(3.4, 3.6))
     for axes, (name, (values, actions)) in zip(grid, panels.items(), strict=True):
         axes.imshow(np.asarray(values), cmap="Blues", vmin=0, vmax=1.4 * top)  # the darkest would hide the text
-        for (row, column), letter in np.ndenumerate(letters):
-            _tile(axes, row, column, str(letter), float(np.asarray(values)[row, column]), int(np.asarray(actions)[row, column]))  # fmt: skip
+        for place, letter in np.ndenumerate(letters):
+            _tile(axes, place, str(letter), float(np.asarray(values)[place]), int(np.asarray(actions)[place]))
         style.dress(axes, name, grid=False)
         axes.set(xticks=[], yticks=[])
     return figure
 
 
-def _tile(axes: "Axes", row: int, column: int, letter: str, value: float, action: int) -> None:
+def _tile(axes: "Axes", place: tuple[int, ...], letter: str, value: float, action: int) -> None:
+    row, column = place
     text: dict[str, Any] = {"ha": "center", "color": style.INK}
     if letter in "HG":
         axes.text(column, row, letter, va="center", fontsize=style.TITLE_SIZE, **text)

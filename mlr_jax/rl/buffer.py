@@ -1,8 +1,8 @@
 """Replay memory on the device: a ring of transitions, sampled uniformly or by priority.
 
 The memory is flat: a pytree whose leaves are [capacity, ...]. What N environments do in one step takes the next N
-slots, so the transition after the one in slot i lies in slot i + N, and returns over several steps are put together when
-they are sampled: nothing is stored twice. All of it is arrays in the agent's state: saved, vmapped and sharded with it.
+slots, so the transition after the one in slot i lies in slot i + N, and returns over several steps are put together
+when they are sampled. All of it is arrays in the agent's state: saved, vmapped and sharded with it.
 """
 
 from typing import Any, NamedTuple

@@ -83,7 +83,8 @@ def test_the_lake_moves_as_gymnaxs_does(name, lake):
     _, first = environment.reset_env(jax.random.key(0), params)
     count = len(mdp.terminal)
     states = jax.tree.map(lambda leaf: jnp.full(count, leaf), first).replace(position=jnp.arange(count))
-    observation, _, reward, terminated, _ = step(jax.random.split(jax.random.key(2), draws), states, jnp.arange(4), params)  # fmt: skip
+    keys = jax.random.split(jax.random.key(2), draws)
+    observation, _, reward, terminated, _ = step(keys, states, jnp.arange(4), params)
     frequency = jax.nn.one_hot(observation, count).mean(2)
     inside = np.asarray(mdp.terminal) == 0
     np.testing.assert_allclose(frequency[inside], mdp.transition[inside], atol=0.1)

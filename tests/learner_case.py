@@ -15,6 +15,7 @@ class Case(NamedTuple):
 
     make:     the learner, with a wrapper around the part of it whose batches have rows (a device wrapper, say)
     batch:    step -> the batch of that step
+    rows:     what `evaluate` is given; the first batch where it is None
     hypers, other_hypers: two settings
     resident: every step is given the same batch
     padded:   batches have rows that a mask can blank
@@ -34,6 +35,12 @@ class Case(NamedTuple):
     any_rows: bool = True
     traces: int = 1
     tolerance: float = 2e-5
+    rows: Batch | None = None
+
+    @property
+    def evaluated(self) -> Batch:
+        """What `evaluate` is given."""
+        return self.batch(0) if self.rows is None else self.rows
 
 
 def image_batch(step: int, rows: int = 16) -> dict[str, np.ndarray]:

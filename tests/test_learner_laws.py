@@ -115,7 +115,7 @@ def test_member_of_a_sweep_equals_its_solo_run(name, layout):
         alone, alone_metrics = solo(name, member)
         assert_close(jax.tree.map(lambda leaf, i=member: leaf[i], state_words), raw(alone), case.tolerance)
         assert_close(jax.tree.map(lambda leaf, i=member: leaf[:, i], metrics), alone_metrics, case.tolerance)
-    values = jax.jit(swept.evaluate)(state, case.batch(0))
+    values = jax.jit(swept.evaluate)(state, case.evaluated)
     assert all(value.shape[0] == 4 for value in values.values())
 
 
@@ -154,8 +154,8 @@ def test_the_same_key_gives_the_same_run_and_another_key_another(name):
 def test_metrics_are_finite_and_of_the_promised_shapes(name):
     case = LEARNERS[name]
     state, metrics = solo(name, 0)
-    values = jitted(learner_of(name).evaluate)(state, case.batch(0))
-    rows = jax.tree.leaves(case.batch(0))[0].shape[0]
+    values = jitted(learner_of(name).evaluate)(state, case.evaluated)
+    rows = jax.tree.leaves(case.evaluated)[0].shape[0]
     assert metrics
     assert values
     for value in metrics.values():
@@ -212,8 +212,9 @@ def test_one_device_and_eight_agree(name, way):
     together, metrics = run(spread, start(case, spread), case, range(STEPS))
     assert_close(metrics, alone_metrics, case.tolerance)
     assert_close(jax.device_get(raw(together)), jax.device_get(raw(alone)), case.tolerance)
-    values = jax.jit(spread.evaluate)(together, case.batch(0))
-    assert_close(jax.device_get(values), jax.device_get(jitted(learner.evaluate)(alone, case.batch(0))), case.tolerance)
+    values = jax.jit(spread.evaluate)(together, case.evaluated)
+    values_alone = jitted(learner.evaluate)(alone, case.evaluated)
+    assert_close(jax.device_get(values), jax.device_get(values_alone), case.tolerance)
 
 
 SAVE_AND_RESTORE = """

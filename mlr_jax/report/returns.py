@@ -1,7 +1,7 @@
 """Learning curves of agents: what an episode earns, over the steps taken in the environment."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def return_curves(
     steps: ArrayLike,
     returns: ArrayLike,
-    members: Sequence[Mapping[str, object]] | None = None,
+    members: Sequence[Mapping[str, Any]] | None = None,
     goal: float | None = None,
     label: str = "Return of an episode",
 ) -> "Figure":
@@ -42,11 +42,11 @@ def return_curves(
         name = ", ".join(f"{field} {formatting.number(value)}" for field, value in hypers.items())
         mean, half_width = t_interval(chosen)
         robust = np.array([interquartile_interval(row) for row in chosen], dtype=float).T
-        for axes, band in zip(grid, ((mean, mean - half_width, mean + half_width), robust), strict=True):
-            axes.plot(
-                places, band[0], color=colour, linewidth=1.8, label=name, marker="o" if len(places) == 1 else None
-            )
-            axes.fill_between(places, band[1], band[2], color=colour, alpha=0.18, linewidth=0)
+        bands: Any = ((mean, mean - half_width, mean + half_width), robust)
+        marker = "o" if len(places) == 1 else None
+        for axes, (middle, low, high) in zip(grid, bands, strict=True):
+            axes.plot(places, middle, color=colour, linewidth=1.8, label=name, marker=marker)
+            axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
     for axes, title in zip(grid, ("Mean, 95 % t interval", "Interquartile mean, 95 % bootstrap interval"), strict=True):
         if goal is not None:
             axes.axhline(goal, color="#888888", linewidth=1, linestyle=":")

@@ -117,5 +117,5 @@ def draw_by_priority(priorities: Priorities, key: Key, count: int) -> tuple[jax.
 
 def importance(probabilities: jax.Array, size: jax.Array, beta: jax.typing.ArrayLike) -> jax.Array:
     """w_i = (size P(i))^-beta over their maximum: undoes what drawing by priority adds to a mean. [n] -> [n]."""
-    log_weights = -beta * jnp.log(size * probabilities)
+    log_weights = -jnp.asarray(beta) * jnp.log(size * probabilities)
     return jnp.exp(log_weights - jnp.max(log_weights))

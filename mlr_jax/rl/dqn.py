@@ -20,14 +20,10 @@ from jax import lax
 from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.schedules import Schedule, constant
 from mlr_jax.core.types import Key, Learner, Metrics
-from mlr_jax.rl import buffer as replay
-from mlr_jax.rl.buffer import Buffer, Priorities
+from mlr_jax.rl import replay as memory
 from mlr_jax.rl.experience import Worlds, begin, blank, check_discrete, check_memory, collect, flatten
 from mlr_jax.rl.play import Policy, play_episodes
-
-
-LEAST_SURPRISE = 1e-6
-"""Added to errors, so that what is known by heart can still be drawn."""
+from mlr_jax.rl.replay import Recollection, Replay, Target
 
 
 class Hypers(NamedTuple):
@@ -43,11 +39,11 @@ class Hypers(NamedTuple):
     clip_norm: float = math.inf
     priority_exponent: float = 0.6
     importance_exponent: float = 0.4
-    """Prioritised replay draws in proportion to |error|^priority_exponent and undoes so much of it by weights."""
+    """Prioritised replay draws in proportion to |error|^priority_exponent, and undoes so much of it by weights."""
 
 
 class State(NamedTuple):
-    """Everything that the agent needs to go on. `priorities` is None where replay is uniform."""
+    """Everything that the agent needs to go on."""
 
     step: jax.Array
     key: Key
@@ -55,29 +51,8 @@ class State(NamedTuple):
     params: Any
     target_params: Any
     opt_state: Any
-    memory: Buffer
-    priorities: Priorities | None
+    replay: Replay
     worlds: Worlds
-
-
-class Target(NamedTuple):
-    """One transition over n steps: the rewards' discounted sum, the discount of what follows, and where that begins."""
-
-    reward: jax.Array
-    discount: jax.Array
-    last: jax.Array
-
-
-def n_step_target(r_t: jax.Array, terminated_t: jax.Array, ended_t: jax.Array, discount: jax.Array) -> Target:
-    """sum_k gamma^k r_{t+k} over the n steps of r_t [n], or up to the end of the episode within them.
-
-    ended_t marks the last step of an episode; if it has terminated too, nothing follows (discount 0).
-    """
-    n = r_t.shape[0]
-    before = jnp.concatenate([jnp.ones(1), jnp.cumprod(1.0 - ended_t[:-1])])  # 1 while the episode goes on
-    last = jnp.sum(before).astype(jnp.int32) - 1
-    powers = discount ** jnp.arange(n)
-    return Target(jnp.sum(powers * before * r_t), discount ** (last + 1) * (1.0 - terminated_t[last]), last)
 
 
 def q_learning_error(
@@ -89,6 +64,22 @@ def q_learning_error(
     """
     y = target.reward + target.discount * q_t_target[jnp.argmax(q_t_selector)]
     return lax.stop_gradient(y) - q_tm1[a_tm1]
+
+
+def loss_of(
+    model: nn.Module, params: Any, target_params: Any, batch: Recollection, weights: jax.Array, *, double: bool
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """mean of w (y - Q(s, a))² / 2 over a batch [B]; beside it the errors [B] and the mean of max_a Q(s, a) []."""
+    q = _values(model, params, batch.observation)
+    following = _values(model, target_params, batch.next_observation)
+    selector = lax.stop_gradient(_values(model, params, batch.next_observation)) if double else following
+    errors = jax.vmap(q_learning_error)(q, batch.action, batch.target, following, selector)
+    return jnp.mean(weights * 0.5 * jnp.square(errors)), (errors, jnp.mean(jnp.max(q, axis=-1)))
+
+
+def epsilon_at(steps: jax.Array, hypers: Hypers) -> jax.Array:
+    """The chance of a random action after so many environment steps: from 1 down a line to its end."""
+    return 1.0 + (hypers.exploration_end - 1.0) * jnp.minimum(steps / hypers.exploration_steps, 1.0)
 
 
 def dqn(
@@ -119,25 +110,21 @@ def dqn(
     """
     check_discrete(environment, "dqn")
     check_memory(num_envs * rollout, num_envs * n_step, capacity, warmup)
-    rate, newest = schedule or constant(), (n_step - 1) * num_envs
+    newest = (n_step - 1) * num_envs
 
     def optimizer(hypers: Hypers) -> optax.GradientTransformation:
-        clip = optax.clip_by_global_norm(hypers.clip_norm)
-        return optax.chain(clip, optax.adam(lambda count: hypers.learning_rate * rate(count)))
-
-    def values_of(params: Any, observations: jax.Array) -> jax.Array:
-        q: Any = model.apply({"params": params}, observations.astype(jnp.float32))
-        return q
+        rate = schedule or constant()
+        adam = optax.adam(lambda count: hypers.learning_rate * rate(count))
+        return optax.chain(optax.clip_by_global_norm(hypers.clip_norm), adam)
 
     def init(key: Key, hypers: Hypers) -> State:
         hypers = as_arrays(hypers)
         params_key, begin_key, warmup_key, key = jax.random.split(key, 4)
         worlds = begin(environment, begin_key, num_envs)
-        params = model.init(params_key, worlds.observation)["params"]
-        memory = replay.empty(blank(worlds, jnp.int32(0), store_as), capacity)
-        priorities = replay.no_priorities(capacity) if prioritised else None
+        params = model.init(params_key, worlds.observation)
+        replay = memory.empty(blank(worlds, jnp.int32(0), store_as), capacity, prioritised=prioritised)
         opt_state = optimizer(hypers).init(params)
-        state = State(jnp.int32(0), key, hypers, params, params, opt_state, memory, priorities, worlds)
+        state = State(jnp.int32(0), key, hypers, params, params, opt_state, replay, worlds)
         keys = jax.random.split(warmup_key, warmup // (num_envs * rollout))
         return lax.scan(lambda state, key: (play(state, key, jnp.float32(1.0)), None), state, keys)[0]
 
@@ -146,68 +133,36 @@ def dqn(
 
         def act(observations: jax.Array, key: Key) -> jax.Array:
             coin_key, action_key = jax.random.split(key)
-            best = jnp.argmax(values_of(state.params, observations), axis=-1)
+            best = jnp.argmax(_values(model, state.params, observations), axis=-1)
             anything = jax.random.randint(action_key, best.shape, 0, environment.num_actions)
             return jnp.where(jax.random.uniform(coin_key, best.shape) < epsilon, anything, best)
 
-        worlds, transitions = collect(environment, act, state.worlds, key, rollout)
-        state = state._replace(worlds=worlds, memory=replay.add(state.memory, flatten(transitions)))
-        if state.priorities is None:
-            return state
-        return state._replace(priorities=replay.admit(state.priorities, state.memory, num_envs * rollout, newest))
-
-    def draw(state: State, key: Key) -> tuple[jax.Array, jax.Array]:
-        """Slots of the memory, and the weight of each in the loss."""
-        if state.priorities is None:
-            return replay.draw_uniform(state.memory, key, batch_size, newest), jnp.ones(batch_size)
-        slots, chances = replay.draw_by_priority(state.priorities, key, batch_size)
-        return slots, replay.importance(chances, state.memory.size, state.hypers.importance_exponent)
-
-    def recall(state: State, slots: jax.Array) -> tuple[jax.Array, jax.Array, Target, jax.Array]:
-        """Observations, actions, targets and what is observed n steps later, of transitions [B].
-
-        What follows a slot lies in those that are `num_envs` apart.
-        """
-        items, rows = state.memory.items, (slots[:, None] + num_envs * jnp.arange(n_step)[None]) % capacity
-        targets = jax.vmap(n_step_target, (0, 0, 0, None))(
-            items.reward[rows], items.terminated[rows], items.ended[rows], state.hypers.discount
-        )
-        last = (slots + num_envs * targets.last) % capacity
-        return items.observation[slots], items.action[slots], targets, items.next_observation[last]
+        worlds, transitions = collect(environment, act, state.worlds, key, length=rollout)
+        return state._replace(worlds=worlds, replay=memory.remember(state.replay, flatten(transitions), newest))
 
     def learn(state: State, key: Key) -> tuple[State, Metrics]:
-        slots, weights = draw(state, key)
-        observations, actions, targets, next_observations = recall(state, slots)
-        following = values_of(state.target_params, next_observations)
-        selector = values_of(state.params, next_observations) if double else following
-
-        def loss(params: Any) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-            q = values_of(params, observations)
-            errors = jax.vmap(q_learning_error)(q, actions, targets, following, selector)
-            return jnp.mean(weights * 0.5 * jnp.square(errors)), (errors, jnp.mean(jnp.max(q, axis=-1)))
-
-        (value, (errors, q)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
-        updates, opt_state = optimizer(state.hypers).update(gradients, state.opt_state)
-        state = state._replace(params=optax.apply_updates(state.params, updates), opt_state=opt_state)
-        if state.priorities is not None:
-            surprise = (jnp.abs(errors) + LEAST_SURPRISE) ** state.hypers.priority_exponent
-            state = state._replace(priorities=replay.set_priorities(state.priorities, slots, surprise))
-        return state, {"loss": value, "q": q}
+        """One update of the online network."""
+        hypers, items = state.hypers, state.replay.buffer.items
+        slots, weights = memory.draw(state.replay, key, batch_size, newest, hypers.importance_exponent)
+        batch = memory.recall(items, slots, num_envs, n_step, hypers.discount)
+        (loss, (errors, q)), gradients = jax.value_and_grad(
+            lambda params: loss_of(model, params, state.target_params, batch, weights, double=double), has_aux=True
+        )(state.params)
+        updates, opt_state = optimizer(hypers).update(gradients, state.opt_state)
+        replay = memory.reconsider(state.replay, slots, errors, hypers.priority_exponent)
+        params = optax.apply_updates(state.params, updates)
+        return state._replace(params=params, opt_state=opt_state, replay=replay), {"loss": loss, "q": q}
 
     def step(state: State, batch: None = None) -> tuple[State, Metrics]:
         play_key, learn_key = jax.random.split(jax.random.fold_in(state.key, state.step))
-        played = state.step * (num_envs * rollout)
-        progress = jnp.minimum(played / state.hypers.exploration_steps, 1.0)
-        epsilon = 1.0 + (state.hypers.exploration_end - 1.0) * progress
+        epsilon = epsilon_at(state.step * (num_envs * rollout), state.hypers)
         state = play(state, play_key, epsilon)
         state, metrics = lax.scan(learn, state, jax.random.split(learn_key, updates))
-        step = state.step + 1
+        is_due = (state.step + 1) % target_every == 0
         moved = optax.incremental_update(state.params, state.target_params, state.hypers.target_rate)
-        target_params = jax.tree.map(
-            lambda new, old: jnp.where(step % target_every == 0, new, old), moved, state.target_params
-        )
+        target_params = jax.tree.map(lambda new, old: jnp.where(is_due, new, old), moved, state.target_params)
         metrics = {**jax.tree.map(jnp.mean, metrics), "epsilon": epsilon, "return": jnp.mean(state.worlds.last_return)}
-        return state._replace(step=step, target_params=target_params), metrics
+        return state._replace(step=state.step + 1, target_params=target_params), metrics
 
     def evaluate(state: State, keys: Key) -> Metrics:
         return play_episodes(environment, policy(model), state, keys)
@@ -218,8 +173,12 @@ def dqn(
 def policy(model: nn.Module) -> Policy:
     """The greedy policy: the action of the greatest value."""
 
-    def act(state: State, memory: None, observation: jax.Array, key: Key) -> tuple[jax.Array, None]:
-        q: Any = model.apply({"params": state.params}, observation[None].astype(jnp.float32))
-        return jnp.argmax(q[0], axis=-1), None
+    def act(state: State, recurrent: None, observation: jax.Array, key: Key) -> tuple[jax.Array, None]:
+        return jnp.argmax(_values(model, state.params, observation[None])[0]), None
 
     return Policy(lambda: None, act)
+
+
+def _values(model: nn.Module, params: Any, observations: jax.Array) -> jax.Array:
+    q: Any = model.apply(params, observations.astype(jnp.float32))
+    return q

@@ -48,14 +48,14 @@ class Solution(NamedTuple):
 def action_values(mdp: MDP, values: jax.Array, discount: jax.typing.ArrayLike) -> jax.Array:
     """q(s, a) of going on from s' with `values` [S]; terminal states are worth nothing. Returns [S, A]."""
     alive = 1.0 - mdp.terminal
-    q = expected_reward(mdp) + discount * mdp.transition @ (alive * values)
+    q = expected_reward(mdp) + jnp.asarray(discount) * (mdp.transition @ (alive * values))
     return alive[:, None] * q
 
 
 def epsilon_greedy(q: jax.Array, epsilon: jax.typing.ArrayLike) -> jax.Array:
     """pi(a | s): the first best action, or with probability epsilon any. q [..., A] -> [..., A]."""
     num_actions = q.shape[-1]
-    return (1.0 - epsilon) * jax.nn.one_hot(jnp.argmax(q, axis=-1), num_actions) + epsilon / num_actions
+    return (1.0 - jnp.asarray(epsilon)) * jax.nn.one_hot(jnp.argmax(q, axis=-1), num_actions) + epsilon / num_actions
 
 
 def policy_values(mdp: MDP, policy: jax.Array, discount: jax.typing.ArrayLike) -> jax.Array:

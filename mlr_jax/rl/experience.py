@@ -46,6 +46,7 @@ def collect(
     act: Callable[[jax.Array, Key], jax.Array],
     worlds: Worlds,
     key: Key,
+    *,
     length: int,
     as_played: Callable[[jax.Array], jax.Array] = lambda action: action,
 ) -> tuple[Worlds, Transition]:
@@ -95,8 +96,8 @@ def check_memory(at_once: int, window: int, capacity: int, warmup: int) -> None:
         raise ValueError(f"capacity: got {capacity}, must be a multiple of the {at_once} transitions of a rollout")
     if warmup % at_once or not window <= warmup <= capacity:
         raise ValueError(
-            f"warmup: got {warmup}, must be a multiple of the {at_once} transitions of a rollout, at least {window} and "
-            f"at most the capacity of {capacity}"
+            f"warmup: got {warmup}, must be a multiple of the {at_once} transitions of a rollout, at least {window} "
+            f"and at most the capacity of {capacity}"
         )
 
 

@@ -73,7 +73,7 @@ def frozen_lake(lake: Sequence[str] = SMALL_LAKE, success: float = 1.0 / 3.0) ->
     transition = np.zeros((place.size, 4, place.size))
     for action in range(4):
         for turn, probability in ((0, success), (1, (1 - success) / 2), (-1, (1 - success) / 2)):
-            np.add.at(transition, (place.ravel(), action, moved[(action + turn) % 4].ravel()), probability)
+            transition[place.ravel(), action, moved[(action + turn) % 4].ravel()] += probability
     flat = tiles.ravel()
     reward = np.broadcast_to(flat == "G", transition.shape)
     tables = transition, reward, np.isin(flat, ("H", "G")), flat == "S"

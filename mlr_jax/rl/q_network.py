@@ -1,14 +1,16 @@
-"""Networks of action values, and of the value of a continuous action."""
+"""Networks of action values."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mlr_jax.nn.cnn import Conv
+
 
 class QNetwork(nn.Module):
     """Q(s, .) on top of a torso: observations [B, ...] -> [B, A].
 
-    torso:   observations [B, ...] -> features [B, F]
+    torso:   observations [B, ...] -> features [B, F], to which relu is applied
     dueling: Q(s, a) = V(s) + D(s, a) - mean_a D(s, a), so that what all actions share is learned once
              (Wang et al., 2016)
     """
@@ -20,9 +22,22 @@ class QNetwork(nn.Module):
     @nn.compact
     def __call__(self, observations: jax.Array) -> jax.Array:
         """Values of each action."""
-        features = self.torso(observations)
+        features = nn.relu(self.torso(observations))
         advantages = nn.Dense(self.num_actions, name="advantages" if self.dueling else "values")(features)
         if not self.dueling:
             return advantages
         values = nn.Dense(1, name="values")(features)
         return values + advantages - jnp.mean(advantages, axis=-1, keepdims=True)
+
+
+class GridTorso(nn.Module):
+    """One 3x3 convolution and one dense layer: [B, H, W, C] -> [B, hidden], for MinAtar (Young & Tian, 2019)."""
+
+    channels: int = 16
+    hidden: int = 128
+
+    @nn.compact
+    def __call__(self, observations: jax.Array) -> jax.Array:
+        """Features."""
+        x = nn.relu(Conv(self.channels, padding="VALID")(observations))
+        return nn.Dense(self.hidden)(x.reshape(x.shape[0], -1))

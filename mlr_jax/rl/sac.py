@@ -93,9 +93,42 @@ def sample_squashed(outputs: jax.Array, noise: jax.Array) -> tuple[jax.Array, ja
     return jnp.tanh(u), jnp.sum(log_normal - 2.0 * (jnp.log(2.0) - u - jax.nn.softplus(-2.0 * u)))
 
 
-def critic_loss(q: jax.Array, reward: jax.Array, discount: jax.Array, soft_value: jax.Array) -> jax.Array:
-    """sum_i (y - Q_i)² / 2 with y = reward + discount * soft_value, of one transition; q [2]. Returns []."""
-    return 0.5 * jnp.sum(jnp.square(lax.stop_gradient(reward + discount * soft_value) - q))
+class Networks(NamedTuple):
+    """observations [B, ...] -> means and deviations [B, 2 A]; observations and actions -> two values, [B, 2]."""
+
+    actor: nn.Module
+    critics: nn.Module
+
+
+def networks_of(environment: Any, hidden: Sequence[int]) -> Networks:
+    """Perceptrons with these widths."""
+    return Networks(MLP(hidden, 2 * environment.action_low.shape[0]), Critics(hidden))
+
+
+def draw_actions(networks: Networks, params: Any, observations: jax.Array, key: Key) -> tuple[jax.Array, jax.Array]:
+    """Actions [B, A] of the policy, within (-1, 1), and their log-probabilities [B]."""
+    outputs: Any = networks.actor.apply(params, observations)
+    noise = jax.random.normal(key, (outputs.shape[0], outputs.shape[1] // 2))
+    return jax.vmap(sample_squashed)(outputs, noise)
+
+
+def critic_loss(networks: Networks, critics: Any, state: State, batch: Transition, key: Key) -> jax.Array:
+    """mean of sum_i (y - Q_i(s, a))² / 2 over a batch, with y as above. Returns []."""
+    actions, log_prob = draw_actions(networks, state.params.actor, batch.next_observation, key)
+    following: Any = networks.critics.apply(state.target_critics, batch.next_observation, actions)
+    soft_value = jnp.min(following, axis=-1) - jnp.exp(state.params.log_temperature) * log_prob
+    y = lax.stop_gradient(batch.reward + state.hypers.discount * (1.0 - batch.terminated) * soft_value)
+    q: Any = networks.critics.apply(critics, batch.observation, batch.action)
+    return 0.5 * jnp.mean(jnp.sum(jnp.square(y[:, None] - q), axis=-1))
+
+
+def actor_loss(
+    networks: Networks, actor: Any, critics: Any, observations: jax.Array, key: Key, *, temperature: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """mean of alpha log pi(a | s) - min_i Q_i(s, a) at actions drawn by the key, and the mean entropy, both []."""
+    actions, log_prob = draw_actions(networks, actor, observations, key)
+    q: Any = networks.critics.apply(critics, observations, actions)
+    return jnp.mean(temperature * log_prob - jnp.min(q, axis=-1)), -jnp.mean(log_prob)
 
 
 def sac(
@@ -120,7 +153,7 @@ def sac(
     check_continuous(environment, "sac")
     check_memory(num_envs * rollout, 1, capacity, warmup)
     size = environment.action_low.shape[0]
-    actor, critics = MLP(hidden, 2 * size), Critics(hidden)
+    networks = networks_of(environment, hidden)
 
     def optimizer(hypers: Hypers) -> optax.GradientTransformation:
         return optax.adam(hypers.learning_rate)
@@ -130,8 +163,8 @@ def sac(
         actor_key, critic_key, begin_key, warmup_key, key = jax.random.split(key, 5)
         worlds = begin(environment, begin_key, num_envs)
         params = Params(
-            actor.init(actor_key, worlds.observation),
-            critics.init(critic_key, worlds.observation, jnp.zeros((num_envs, size))),
+            networks.actor.init(actor_key, worlds.observation),
+            networks.critics.init(critic_key, worlds.observation, jnp.zeros((num_envs, size))),
             jnp.log(hypers.first_temperature),
         )
         memory = replay.empty(blank(worlds, jnp.zeros(size)), capacity)
@@ -140,65 +173,48 @@ def sac(
         keys = jax.random.split(warmup_key, warmup // (num_envs * rollout))
         return lax.scan(lambda state, key: (play(state, key, at_random=True), None), state, keys)[0]
 
-    def draw_actions(params: Any, observations: jax.Array, key: Key) -> tuple[jax.Array, jax.Array]:
-        outputs: Any = actor.apply(params, observations)
-        return jax.vmap(sample_squashed)(outputs, jax.random.normal(key, (observations.shape[0], size)))
-
     def play(state: State, key: Key, *, at_random: bool = False) -> State:
         """A rollout, and into the memory with it; actions are kept as they are within (-1, 1)."""
 
         def act(observations: jax.Array, key: Key) -> jax.Array:
             if at_random:
                 return jax.random.uniform(key, (num_envs, size), minval=-1.0, maxval=1.0)
-            return draw_actions(state.params.actor, observations, key)[0]
+            return draw_actions(networks, state.params.actor, observations, key)[0]
 
-        worlds, transitions = collect(environment, act, state.worlds, key, rollout, lambda a: stretch(environment, a))
+        worlds, transitions = collect(
+            environment, act, state.worlds, key, length=rollout, as_played=lambda action: stretch(environment, action)
+        )
         return state._replace(worlds=worlds, memory=replay.add(state.memory, flatten(transitions)))
 
-    def values_of(params: Any, observations: jax.Array, actions: jax.Array) -> jax.Array:
-        q: Any = critics.apply(params, observations, actions)
-        return q
-
-    def learn_critics(state: State, items: Transition, key: Key) -> tuple[jax.Array, Any]:
-        actions, log_prob = draw_actions(state.params.actor, items.next_observation, key)
-        following = jnp.min(values_of(state.target_critics, items.next_observation, actions), axis=-1)
-        soft_value = following - jnp.exp(state.params.log_temperature) * log_prob
-        discount = state.hypers.discount * (1.0 - items.terminated)
-
-        def loss(params: Any) -> jax.Array:
-            q = values_of(params, items.observation, items.action)
-            return jnp.mean(jax.vmap(critic_loss)(q, items.reward, discount, soft_value))
-
-        return jax.value_and_grad(loss)(state.params.critics)
-
-    def learn_actor(state: State, critic_params: Any, items: Transition, key: Key) -> tuple[jax.Array, Any]:
-        def loss(params: Any) -> tuple[jax.Array, jax.Array]:
-            actions, log_prob = draw_actions(params, items.observation, key)
-            q = jnp.min(values_of(critic_params, items.observation, actions), axis=-1)
-            return jnp.mean(jnp.exp(state.params.log_temperature) * log_prob - q), -jnp.mean(log_prob)
-
-        (_, entropy), gradients = jax.value_and_grad(loss, has_aux=True)(state.params.actor)
-        return entropy, gradients
-
     def learn(state: State, key: Key) -> tuple[State, Metrics]:
+        """One update of the critics, then of the actor, then of the temperature."""
         draw_key, critic_key, actor_key = jax.random.split(key, 3)
         slots = replay.draw_uniform(state.memory, draw_key, batch_size)
-        items: Transition = jax.tree.map(lambda leaf: leaf[slots], state.memory.items)
+        batch = jax.tree.map(lambda leaf: leaf[slots], state.memory.items)
+        update = optimizer(state.hypers).update
+        (actor, critics, log_temperature), opt_state = state.params, state.opt_state
 
-        def updated(gradients: Any, opt_state: Any, params: Any) -> tuple[Any, Any]:
-            updates, opt_state = optimizer(state.hypers).update(gradients, opt_state)
-            return optax.apply_updates(params, updates), opt_state
+        loss, gradients = jax.value_and_grad(lambda c: critic_loss(networks, c, state, batch, critic_key))(critics)
+        updates, critic_opt = update(gradients, opt_state.critics)
+        critics = optax.apply_updates(critics, updates)
 
-        loss, gradients = learn_critics(state, items, critic_key)
-        critic_params, critic_opt = updated(gradients, state.opt_state.critics, state.params.critics)
-        entropy, gradients = learn_actor(state, critic_params, items, actor_key)
-        actor_params, actor_opt = updated(gradients, state.opt_state.actor, state.params.actor)
-        slope = entropy - state.hypers.target_entropy * size  # of the temperature's loss by log alpha
-        log_temperature, temperature_opt = updated(slope, state.opt_state.log_temperature, state.params.log_temperature)
+        gradients, entropy = jax.grad(
+            lambda a: actor_loss(
+                networks, a, critics, batch.observation, actor_key, temperature=jnp.exp(log_temperature)
+            ),
+            has_aux=True,
+        )(actor)
+        updates, actor_opt = update(gradients, opt_state.actor)
+        actor = optax.apply_updates(actor, updates)
+
+        slope = entropy - state.hypers.target_entropy * size  # of the temperature's loss, by log alpha
+        updates, temperature_opt = update(slope, opt_state.log_temperature)
+        log_temperature = optax.apply_updates(log_temperature, updates)
+
         state = state._replace(
-            params=Params(actor_params, critic_params, log_temperature),
+            params=Params(actor, critics, log_temperature),
             opt_state=Params(actor_opt, critic_opt, temperature_opt),
-            target_critics=optax.incremental_update(critic_params, state.target_critics, state.hypers.target_rate),
+            target_critics=optax.incremental_update(critics, state.target_critics, state.hypers.target_rate),
         )
         return state, {"loss": loss, "entropy": entropy, "temperature": jnp.exp(log_temperature)}
 
@@ -216,9 +232,9 @@ def sac(
 
 def policy(environment: Any, hidden: Sequence[int]) -> Policy:
     """The middle of the policy: tanh of its mean, stretched to the environment's bounds."""
-    actor = MLP(hidden, 2 * environment.action_low.shape[0])
+    actor = networks_of(environment, hidden).actor
 
-    def act(state: State, memory: None, observation: jax.Array, key: Key) -> tuple[jax.Array, None]:
+    def act(state: State, recurrent: None, observation: jax.Array, key: Key) -> tuple[jax.Array, None]:
         outputs: Any = actor.apply(state.params.actor, observation[None])
         return stretch(environment, jnp.tanh(bounded_normal(outputs[0])[0])), None
 

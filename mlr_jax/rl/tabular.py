@@ -21,7 +21,7 @@ from mlr_jax.rl.dynamic_programming import epsilon_greedy
 from mlr_jax.rl.experience import check_discrete
 from mlr_jax.rl.play import Policy, play_episodes
 
-Following = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+Following = Callable[[jax.Array, jax.Array, jax.typing.ArrayLike], jax.Array]
 """v(s') from Q(s', .) [A], the action that is taken there [], and epsilon []."""
 
 
@@ -51,7 +51,7 @@ class State(NamedTuple):
 
 
 def sarsa(environment: Any, num_states: int, *, rollout: int = 100) -> Learner:
-    """v(s') = Q(s', a'). A step of the learner is `rollout` steps of the environment, a update each."""
+    """v(s') = Q(s', a'). A step of the learner is `rollout` steps of the environment, with an update for each."""
     return _learner(environment, num_states, rollout, lambda q, action, epsilon: q[action])
 
 
@@ -83,7 +83,7 @@ def _learner(environment: Any, num_states: int, rollout: int, following: Followi
         visits = jnp.zeros((num_states, num_actions))
         return State(jnp.int32(0), key, hypers, values, visits, env_state, observation, action)
 
-    def choose(q: jax.Array, epsilon: jax.Array, key: Key) -> jax.Array:
+    def choose(q: jax.Array, epsilon: jax.typing.ArrayLike, key: Key) -> jax.Array:
         """The best action, one of them at random where several are, or with probability epsilon any."""
         coin_key, tie_key, any_key = jax.random.split(key, 3)
         best = jnp.argmax(jnp.where(q == jnp.max(q), jax.random.uniform(tie_key, q.shape), -1.0))

@@ -37,6 +37,11 @@ def no_figures(state: State) -> Mapping[str, "Figure"]:
     return {}
 
 
+def no_curves(history: Sequence[records.Record], members: Sequence[Mapping[str, Any]]) -> Mapping[str, "Figure"]:
+    """No curves beside those that every report has."""
+    return {}
+
+
 class Experiment(NamedTuple):
     """What an experiment file declares; `run` joins it with everything else.
 
@@ -46,6 +51,7 @@ class Experiment(NamedTuple):
     evaluations:    by split, () -> every row once in padded batches
     items_per_step: how many `unit`s one member consumes in a step
     figures:        state of all members -> pictures for the report, by name
+    curves:         records of the run, seed and swept values of each member -> more of them
     """
 
     learner: Learner
@@ -55,6 +61,7 @@ class Experiment(NamedTuple):
     items_per_step: int
     unit: str
     figures: Callable[[State], Mapping[str, "Figure"]] = no_figures
+    curves: Callable[[Sequence[records.Record], Sequence[Mapping[str, Any]]], Mapping[str, "Figure"]] = no_curves
 
 
 class Plan(NamedTuple):
@@ -158,8 +165,9 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
         steps = start + timing.steps
         checkpoints.save(steps, state)
         timing = timing._replace(compile_s=timing.compile_s + init_s + evaluate_s)
-        summary = _summary(planned, timing, steps, records.read(directory / run_dir.RECORDS))
-        draw(directory, experiment.figures(state))
+        history = records.read(directory / run_dir.RECORDS)
+        summary = _summary(planned, timing, steps, history)
+        draw(directory, {**experiment.curves(history, planned.members), **experiment.figures(state)})
     run_dir.write_json(directory / run_dir.SUMMARY, summary)
     page.write(directory)
     return summary

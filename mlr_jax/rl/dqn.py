@@ -21,9 +21,10 @@ from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.schedules import Schedule, constant
 from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.rl import replay as memory
-from mlr_jax.rl.experience import Worlds, begin, blank, check_discrete, check_memory, collect, flatten
+from mlr_jax.rl.experience import Worlds, begin, blank, check_memory, collect, flatten
 from mlr_jax.rl.play import Policy, play_episodes
 from mlr_jax.rl.replay import Recollection, Replay, Target
+from mlr_jax.rl.world import World, number_of_actions
 
 
 class Hypers(NamedTuple):
@@ -83,7 +84,7 @@ def epsilon_at(steps: jax.Array, hypers: Hypers) -> jax.Array:
 
 
 def dqn(
-    environment: Any,
+    environment: World,
     model: nn.Module,
     *,
     num_envs: int = 10,
@@ -108,7 +109,7 @@ def dqn(
 
     Raises ValueError for an environment without discrete actions, and for sizes that do not fit.
     """
-    check_discrete(environment, "dqn")
+    num_actions = number_of_actions(environment, "dqn")
     check_memory(num_envs * rollout, num_envs * n_step, capacity, warmup)
     newest = (n_step - 1) * num_envs
 
@@ -134,7 +135,7 @@ def dqn(
         def act(observations: jax.Array, key: Key) -> jax.Array:
             coin_key, action_key = jax.random.split(key)
             best = jnp.argmax(_values(model, state.params, observations), axis=-1)
-            anything = jax.random.randint(action_key, best.shape, 0, environment.num_actions)
+            anything = jax.random.randint(action_key, best.shape, 0, num_actions)
             return jnp.where(jax.random.uniform(coin_key, best.shape) < epsilon, anything, best)
 
         worlds, transitions = collect(environment, act, state.worlds, key, length=rollout)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.core.types import Key
+from mlr_jax.rl.world import World
 
 
 class Worlds(NamedTuple):
@@ -34,7 +35,7 @@ class Transition(NamedTuple):
     next_observation: jax.Array
 
 
-def begin(environment: Any, key: Key, num_envs: int) -> Worlds:
+def begin(environment: World, key: Key, num_envs: int) -> Worlds:
     """Environments at the beginning of an episode."""
     keys = jax.random.split(key, num_envs)
     observation, env_state = jax.vmap(environment.reset, (0, None))(keys, environment.params)
@@ -42,7 +43,7 @@ def begin(environment: Any, key: Key, num_envs: int) -> Worlds:
 
 
 def collect(
-    environment: Any,
+    environment: World,
     act: Callable[[jax.Array, Key], jax.Array],
     worlds: Worlds,
     key: Key,
@@ -98,18 +99,4 @@ def check_memory(at_once: int, window: int, capacity: int, warmup: int) -> None:
         raise ValueError(
             f"warmup: got {warmup}, must be a multiple of the {at_once} transitions of a rollout, at least {window} "
             f"and at most the capacity of {capacity}"
-        )
-
-
-def check_discrete(environment: Any, agent: str) -> None:
-    """Raises ValueError for an environment whose actions are not numbered."""
-    if environment.num_actions is None:
-        raise ValueError(f"{agent}: got an environment of continuous actions, discrete ones are needed")
-
-
-def check_continuous(environment: Any, agent: str) -> None:
-    """Raises ValueError for an environment whose actions are numbered."""
-    if environment.num_actions is not None:
-        raise ValueError(
-            f"{agent}: got an environment of {environment.num_actions} discrete actions, continuous ones are needed"
         )

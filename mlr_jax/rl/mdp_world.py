@@ -1,13 +1,13 @@
 """A decision process to act in: what is computed exactly from its tables can also be learned from experience."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from mlr_jax.core.types import Key
 from mlr_jax.rl.mdp import MDP
+from mlr_jax.rl.world import World
 
 
 class Params(NamedTuple):
@@ -22,23 +22,6 @@ class Place(NamedTuple):
 
     state: jax.Array
     time: jax.Array
-
-
-class World(NamedTuple):
-    """An environment, as every agent takes it.
-
-    reset: key, params -> observation, place
-    step:  key, place, action, params -> observation, place, reward, terminated, truncated, info
-    """
-
-    reset: Callable[[Key, Params], tuple[jax.Array, Place]]
-    step: Callable[..., tuple[jax.Array, Place, jax.Array, jax.Array, jax.Array, dict[str, Any]]]
-    params: Params
-    num_actions: int
-    observation_shape: tuple[int, ...]
-    name: str = "MDP"
-    action_low: None = None
-    action_high: None = None
 
 
 def world_of(mdp: MDP, max_steps: int, *, one_hot: bool = False) -> World:
@@ -70,7 +53,7 @@ def world_of(mdp: MDP, max_steps: int, *, one_hot: bool = False) -> World:
         return see(after.state), after, reward, terminated, truncated, {"final_observation": see(state)}
 
     shape = (num_states,) if one_hot else ()
-    return World(reset, step, Params(mdp, jnp.int32(max_steps)), num_actions, shape)
+    return World(reset, step, Params(mdp, jnp.int32(max_steps)), shape, num_actions, name="MDP")
 
 
 def _draw(key: Key, probabilities: jax.Array) -> jax.Array:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.core.types import Key, Metrics, State
+from mlr_jax.rl.world import World
 
 
 class Policy(NamedTuple):
@@ -30,7 +31,7 @@ class Episode(NamedTuple):
     alive: jax.Array
 
 
-def play_episodes(environment: Any, policy: Policy, state: State, keys: Key, limit: int = 100_000) -> Metrics:
+def play_episodes(environment: World, policy: Policy, state: State, keys: Key, limit: int = 100_000) -> Metrics:
     """One episode for each of the keys [B], side by side, until the last one has ended.
 
     Returns the sum of rewards and the number of steps of each, `return` and `length`, [B]. An episode that has no end
@@ -54,7 +55,7 @@ def play_episodes(environment: Any, policy: Policy, state: State, keys: Key, lim
     return {"return": earned, "length": length}
 
 
-def play_one(environment: Any, policy: Policy, state: State, key: Key, steps: int) -> Episode:
+def play_one(environment: World, policy: Policy, state: State, key: Key, steps: int) -> Episode:
     """The first `steps` steps of an episode."""
 
     def step(carry, _):
@@ -73,13 +74,13 @@ class _Moment(NamedTuple):
     memory: Any
 
 
-def _first(environment: Any, policy: Policy, key: Key) -> _Moment:
+def _first(environment: World, policy: Policy, key: Key) -> _Moment:
     reset_key, key = jax.random.split(key)
     observation, env_state = environment.reset(reset_key, environment.params)
     return _Moment(key, jnp.int32(0), env_state, observation, policy.start())
 
 
-def _step(environment: Any, policy: Policy, state: State, moment: _Moment):
+def _step(environment: World, policy: Policy, state: State, moment: _Moment):
     act_key, step_key = jax.random.split(jax.random.fold_in(moment.key, moment.time))
     action, memory = policy.act(state, moment.memory, moment.observation, act_key)
     observation, env_state, reward, terminated, truncated, _ = environment.step(

@@ -23,8 +23,9 @@ from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.nn.mlp import MLP
 from mlr_jax.rl import buffer as replay
 from mlr_jax.rl.buffer import Buffer
-from mlr_jax.rl.experience import Transition, Worlds, begin, blank, check_continuous, check_memory, collect, flatten
+from mlr_jax.rl.experience import Transition, Worlds, begin, blank, check_memory, collect, flatten
 from mlr_jax.rl.play import Policy, play_episodes
+from mlr_jax.rl.world import World, action_bounds
 
 LOG_STD = (-5.0, 2.0)
 """Least and greatest log of a standard deviation."""
@@ -100,9 +101,10 @@ class Networks(NamedTuple):
     critics: nn.Module
 
 
-def networks_of(environment: Any, hidden: Sequence[int]) -> Networks:
+def networks_of(environment: World, hidden: Sequence[int]) -> Networks:
     """Perceptrons with these widths."""
-    return Networks(MLP(hidden, 2 * environment.action_low.shape[0]), Critics(hidden))
+    low, _ = action_bounds(environment, "sac")
+    return Networks(MLP(hidden, 2 * low.shape[0]), Critics(hidden))
 
 
 def draw_actions(networks: Networks, params: Any, observations: jax.Array, key: Key) -> tuple[jax.Array, jax.Array]:
@@ -132,7 +134,7 @@ def actor_loss(
 
 
 def sac(
-    environment: Any,
+    environment: World,
     *,
     hidden: Sequence[int] = (256, 256),
     num_envs: int = 1,
@@ -150,9 +152,9 @@ def sac(
 
     Raises ValueError for an environment without continuous actions, and for sizes that do not fit.
     """
-    check_continuous(environment, "sac")
+    bounds = action_bounds(environment, "sac")
     check_memory(num_envs * rollout, 1, capacity, warmup)
-    size = environment.action_low.shape[0]
+    size = bounds[0].shape[0]
     networks = networks_of(environment, hidden)
 
     def optimizer(hypers: Hypers) -> optax.GradientTransformation:
@@ -182,7 +184,7 @@ def sac(
             return draw_actions(networks, state.params.actor, observations, key)[0]
 
         worlds, transitions = collect(
-            environment, act, state.worlds, key, length=rollout, as_played=lambda action: stretch(environment, action)
+            environment, act, state.worlds, key, length=rollout, as_played=lambda action: stretch(action, bounds)
         )
         return state._replace(worlds=worlds, memory=replay.add(state.memory, flatten(transitions)))
 
@@ -230,18 +232,18 @@ def sac(
     return Learner(init, step, evaluate)
 
 
-def policy(environment: Any, hidden: Sequence[int]) -> Policy:
+def policy(environment: World, hidden: Sequence[int]) -> Policy:
     """The middle of the policy: tanh of its mean, stretched to the environment's bounds."""
-    actor = networks_of(environment, hidden).actor
+    actor, bounds = networks_of(environment, hidden).actor, action_bounds(environment, "sac")
 
     def act(state: State, recurrent: None, observation: jax.Array, key: Key) -> tuple[jax.Array, None]:
         outputs: Any = actor.apply(state.params.actor, observation[None])
-        return stretch(environment, jnp.tanh(bounded_normal(outputs[0])[0])), None
+        return stretch(jnp.tanh(bounded_normal(outputs[0])[0]), bounds), None
 
     return Policy(lambda: None, act)
 
 
-def stretch(environment: Any, action: jax.Array) -> jax.Array:
-    """From (-1, 1) to the bounds of the environment's actions, [..., A]."""
-    low, high = environment.action_low, environment.action_high
+def stretch(action: jax.Array, bounds: tuple[jax.Array, jax.Array]) -> jax.Array:
+    """From (-1, 1) to the bounds of the environment's actions, [A]."""
+    low, high = bounds
     return low + 0.5 * (high - low) * (action + 1.0)

@@ -18,8 +18,8 @@ from jax import lax
 from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.rl.dynamic_programming import epsilon_greedy
-from mlr_jax.rl.experience import check_discrete
 from mlr_jax.rl.play import Policy, play_episodes
+from mlr_jax.rl.world import World, number_of_actions
 
 Following = Callable[[jax.Array, jax.Array, jax.typing.ArrayLike], jax.Array]
 """v(s') from Q(s', .) [A], the action that is taken there [], and epsilon []."""
@@ -50,28 +50,27 @@ class State(NamedTuple):
     action: jax.Array
 
 
-def sarsa(environment: Any, num_states: int, *, rollout: int = 100) -> Learner:
+def sarsa(environment: World, num_states: int, *, rollout: int = 100) -> Learner:
     """v(s') = Q(s', a'). A step of the learner is `rollout` steps of the environment, with an update for each."""
     return _learner(environment, num_states, rollout, lambda q, action, epsilon: q[action])
 
 
-def expected_sarsa(environment: Any, num_states: int, *, rollout: int = 100) -> Learner:
+def expected_sarsa(environment: World, num_states: int, *, rollout: int = 100) -> Learner:
     """v(s') = sum_a pi(a | s') Q(s', a) (van Seijen et al., 2009)."""
     return _learner(environment, num_states, rollout, lambda q, action, epsilon: epsilon_greedy(q, epsilon) @ q)
 
 
-def q_learning(environment: Any, num_states: int, *, rollout: int = 100) -> Learner:
+def q_learning(environment: World, num_states: int, *, rollout: int = 100) -> Learner:
     """v(s') = max_a Q(s', a)."""
     return _learner(environment, num_states, rollout, lambda q, action, epsilon: jnp.max(q))
 
 
-def _learner(environment: Any, num_states: int, rollout: int, following: Following) -> Learner:
+def _learner(environment: World, num_states: int, rollout: int, following: Following) -> Learner:
     """`evaluate(state, keys [B])` plays an episode greedily for each key: its return and length.
 
     The environment's observation is the number of its state. Raises ValueError for one without discrete actions.
     """
-    check_discrete(environment, "tabular learning")
-    num_actions = environment.num_actions
+    num_actions = number_of_actions(environment, "tabular learning")
 
     def init(key: Key, hypers: Hypers) -> State:
         hypers = as_arrays(hypers)

@@ -1,22 +1,9 @@
 """A continuous world of known value: two shots at a point that is seen, the second of which is worth twice."""
 
-from typing import Any, NamedTuple
-
 import jax
 import jax.numpy as jnp
 
-
-class World(NamedTuple):
-    """An environment."""
-
-    reset: Any
-    step: Any
-    params: Any = None
-    num_actions: None = None
-    observation_shape: tuple[int, ...] = (2,)
-    action_low: jax.Array = jnp.array([-2.0])
-    action_high: jax.Array = jnp.array([4.0])
-    name: str = "Aiming"
+from mlr_jax.rl.world import World
 
 
 def _see(state):
@@ -43,4 +30,4 @@ def step(key, state, action, params):
     return observation, state, reward, terminated, jnp.bool_(False), {"final_observation": _see(moved)}
 
 
-AIMING = World(reset, step)
+AIMING = World(reset, step, None, (2,), None, jnp.array([-2.0]), jnp.array([4.0]), "Aiming")

@@ -21,6 +21,7 @@ from mlr_jax.rl.sac import (
     sample_squashed,
     stretch,
 )
+from mlr_jax.rl.world import action_bounds
 
 SMALL = {"hidden": (8,), "capacity": 20, "warmup": 10}
 
@@ -116,8 +117,8 @@ def test_the_temperature_keeps_the_entropy_at_its_target(trained):
 
 
 def test_actions_are_stretched_to_the_bounds():
-    np.testing.assert_allclose(stretch(AIMING, jnp.array([-1.0])), [-2])
-    np.testing.assert_allclose(stretch(AIMING, jnp.array([1.0])), [4])
+    np.testing.assert_allclose(stretch(jnp.array([-1.0]), action_bounds(AIMING, "sac")), [-2])
+    np.testing.assert_allclose(stretch(jnp.array([1.0]), action_bounds(AIMING, "sac")), [4])
 
 
 def test_discrete_actions_are_an_error():

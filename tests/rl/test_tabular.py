@@ -1,6 +1,5 @@
 """Tables learned from experience beside the exact solution."""
 
-import gymnax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +9,7 @@ from mlr_jax.rl import dynamic_programming as dp
 from mlr_jax.rl import tabular
 from mlr_jax.rl.mdp import MDP, random_mdp
 from mlr_jax.rl.mdp_world import world_of
+from mlr_jax.rl.world import gymnax_world
 
 STATES = 5
 
@@ -63,10 +63,7 @@ def test_an_episode_that_is_only_cut_off_is_worth_what_would_have_followed(mdp):
 
 
 def test_gymnaxs_lake_is_learned_and_crossed():
-    environment, params = gymnax.make("FrozenLake-misc", is_slippery=False)
-    world = world_of(random_mdp(jax.random.key(0), 16, 4), 100)._replace(
-        reset=environment.reset, step=environment.step, params=params
-    )
+    world = gymnax_world("FrozenLake-misc", is_slippery=False)
     learner = tabular.q_learning(world, 16, rollout=2000)
     hypers = tabular.Hypers(discount=0.9, epsilon=0.3, first_value=1.0)
     state, _ = jax.jit(learner.step)(learner.init(jax.random.key(0), hypers), None)

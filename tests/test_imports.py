@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "deploy": ANYTHING,
 }
 NEVER = ["experiments", "tests", "benchmarks"]
-SLOW = ["matplotlib", "networkx", "pandas", "sklearn", "tensorflow_datasets"]
+SLOW = ["gymnax", "gymnasium", "matplotlib", "networkx", "pandas", "sklearn", "tensorflow_datasets"]
 
 
 def imported(source, module):

@@ -50,7 +50,7 @@ class Config(AgentSettings):
     """The learning rate at first; it falls to 0 along half a cosine."""
     clip_norm: float = 10.0
     """The greatest norm of a gradient."""
-    exploration_steps: float = 1_000_000
+    exploration_steps: float = 1_000_000.0
     """Environment steps over which the chance of a random action falls from 1 to its end."""
     exploration_end: float = 0.01
     """The chance of a random action from then on."""

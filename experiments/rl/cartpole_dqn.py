@@ -45,7 +45,7 @@ class Config(AgentSettings):
     """The learning rate at first; it falls to 0 along half a cosine."""
     discount: float = 0.99
     """What a reward is worth a step later."""
-    exploration_steps: float = 250_000
+    exploration_steps: float = 250_000.0
     """Environment steps over which the chance of a random action falls from 1 to its end."""
     exploration_end: float = 0.05
     """The chance of a random action from then on."""

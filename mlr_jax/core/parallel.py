@@ -102,7 +102,11 @@ def pmapped(learner: Learner, mesh: Mesh) -> Learner:
     """The same by `jax.pmap`, for code that is built on it: prefer `per_device`."""
     devices = mesh.shape[DATA_AXIS]
     on_each = partial(jax.pmap, axis_name=DATA_AXIS, in_axes=(None, 0), devices=list(mesh.devices.flat))
-    step_on_each = on_each(learner.step, out_axes=(None, None))
+
+    def placed_step(state: State, placed: tuple[Batch, Any]) -> tuple[State, Metrics]:
+        return learner.step(state, placed[0])
+
+    step_on_each = on_each(placed_step, out_axes=(None, None))
     evaluate_on_each = on_each(learner.evaluate, out_axes=0)
 
     def split(batch: Batch) -> Batch:
@@ -110,7 +114,7 @@ def pmapped(learner: Learner, mesh: Mesh) -> Learner:
         return jax.tree.map(lambda leaf: leaf.reshape(devices, leaf.shape[0] // devices, *leaf.shape[1:]), batch)
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
-        return step_on_each(state, split(batch))
+        return step_on_each(state, (split(batch), np.arange(devices)))  # pmap wants an array, and agents have no batch
 
     def evaluate(state: State, batch: Batch) -> Metrics:
         values = evaluate_on_each(state, split(batch))

@@ -55,8 +55,8 @@ def agent_experiment(
 ) -> Experiment:
     """An experiment that trains an agent; `steps_at_once` are the environment steps in one step of it.
 
-    Every evaluation plays the same `config.episodes` episodes, by their keys. Pictures: learning curves with the `goal`,
-    and an episode of the first member as `policy` plays it.
+    Every evaluation plays the same `config.episodes` episodes, by their keys. Pictures: learning curves with the
+    `goal`, and an episode of the first member as `policy` plays it.
     """
     keys = jax.random.split(jax.random.fold_in(jax.random.key(config.seed), 1), config.episodes)
 

@@ -27,6 +27,8 @@ def return_curves(
     returns [T, M]: the mean over episodes of each of M members; `members` (seed and swept values of each) splits them
     by setting, a colour each. A dotted line marks the `goal`. Raises ValueError for sizes that do not agree.
     """
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
     places, values = np.asarray(steps, float), np.asarray(returns, float)
     members = list(members or [{"seed": index} for index in range(values.shape[-1])])
     if values.ndim != 2 or values.shape != (len(places), len(members)):
@@ -50,6 +52,8 @@ def return_curves(
     for axes, title in zip(grid, ("Mean, 95 % t interval", "Interquartile mean, 95 % bootstrap interval"), strict=True):
         if goal is not None:
             axes.axhline(goal, color="#888888", linewidth=1, linestyle=":")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 500k
         style.dress(axes, title, "Environment steps", label)
     if len(found) > 1:
         style.legend(figure, grid[0].get_lines()[: len(found)], "outside lower center")

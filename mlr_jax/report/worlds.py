@@ -101,7 +101,7 @@ def policy_maps(panels: "dict[str, tuple[ArrayLike, ArrayLike]]", tiles: ArrayLi
     if sizes != {letters.shape}:
         raise ValueError(f"policy_maps: tiles {letters.shape} need values and actions of that shape, got {sizes}")
     top = max(float(np.max(np.asarray(values))) for values, _ in panels.values())
-    figure, grid = style.canvas(len(panels), columns=3, size=(3.4, 3.6))
+    figure, grid = style.canvas(len(panels), columns=2, size=(3.4, 3.6))
     for axes, (name, (values, actions)) in zip(grid, panels.items(), strict=True):
         axes.imshow(np.asarray(values), cmap="Blues", vmin=0, vmax=1.4 * top)  # the darkest would hide the text
         for place, letter in np.ndenumerate(letters):

@@ -32,7 +32,7 @@ class Hypers(NamedTuple):
 
     learning_rate: float = 2.5e-4
     discount: float = 0.99
-    exploration_steps: float = 250_000
+    exploration_steps: float = 250_000.0
     """Environment steps over which the chance of a random action falls from 1 to its end."""
     exploration_end: float = 0.05
     target_rate: float = 1.0

@@ -35,7 +35,7 @@ AGENT: dict[str, Any] = {
     "padded": False,
     "tolerance": 1e-4,
 }
-DQN: dict[str, Any] = {**AGENT, "hypers": DqnHypers(1e-2, exploration_steps=40), "other_hypers": DqnHypers(3e-3, 0.9)}
+DQN: dict[str, Any] = {**AGENT, "hypers": DqnHypers(1e-2, exploration_steps=40.0), "other_hypers": DqnHypers(3e-3, 0.9)}
 SAC: dict[str, Any] = {**AGENT, "hypers": SacHypers(), "other_hypers": SacHypers(3e-3, 0.5)}
 SIZES: dict[str, Any] = {"num_envs": 2, "rollout": 2, "updates": 2, "batch_size": 8, "capacity": 40, "warmup": 20}
 ALL: dict[str, Any] = {"target_every": 2, "double": True, "prioritised": True, "n_step": 3}

@@ -35,7 +35,7 @@ class Step(NamedTuple):
     reward:             r_t, [] float32
     terminated:         the episode is over: nothing of value follows
     truncated:          the episode was cut, by a time limit say: what would have followed still has a value
-    final_observation:  what the action led to; equal to `observation` unless the episode has ended
+    info:               `info["final_observation"]` is what the action led to: `observation`, unless the episode ended
     """
 
     observation: jax.Array
@@ -43,7 +43,7 @@ class Step(NamedTuple):
     reward: jax.Array
     terminated: jax.Array
     truncated: jax.Array
-    final_observation: jax.Array
+    info: Mapping[str, jax.Array]
 
 
 class Environment(NamedTuple):
@@ -53,7 +53,6 @@ class Environment(NamedTuple):
     step:  key, state, action, params -> Step, the new episode begun where one has ended
     """
 
-    name: str
     reset: Callable[[Key, EnvParams], tuple[jax.Array, EnvState]]
     step: Callable[[Key, EnvState, jax.Array, EnvParams], Step]
     params: EnvParams
@@ -61,16 +60,7 @@ class Environment(NamedTuple):
     num_actions: int | None = None
     action_low: np.ndarray | None = None
     action_high: np.ndarray | None = None
-
-    @property
-    def is_discrete(self) -> bool:
-        """Whether an action is one of `num_actions` integers, and not a vector."""
-        return self.num_actions is not None
-
-    @property
-    def action_size(self) -> int:
-        """How many numbers a policy gives out: one for each action, or for each coordinate of it."""
-        return self.num_actions if self.num_actions is not None else len(np.atleast_1d(self.action_low))
+    name: str = ""
 
 
 Transition = Callable[
@@ -92,7 +82,7 @@ def with_automatic_reset(
         observation, state = jax.tree.map(
             lambda new, old: jnp.where(has_ended, new, old), (first, anew), (final, after)
         )
-        return Step(observation, state, jnp.float32(reward), terminated, truncated, final)
+        return Step(observation, state, jnp.float32(reward), terminated, truncated, {"final_observation": final})
 
     return step
 
@@ -140,18 +130,17 @@ def from_gymnax(environment: Any, params: EnvParams, name: str = "") -> Environm
 
     def step(key: Key, state: EnvState, action: jax.Array, params: EnvParams) -> Step:
         observation, state, reward, terminated, truncated, info = _quietly(environment.step, key, state, action, params)
-        final = info["final_observation"]
-        after = Step(observation, state, jnp.float32(reward), jnp.bool(terminated), jnp.bool(truncated), final)
-        return _strong(after)
+        seen = {"final_observation": info["final_observation"]}
+        return _strong(Step(observation, state, jnp.float32(reward), jnp.bool(terminated), jnp.bool(truncated), seen))
 
     observation, _ = jax.eval_shape(reset, jax.random.key(0), params)
     space = environment.action_space(params)
     if hasattr(space, "n"):
-        return Environment(name, reset, step, params, observation.shape, num_actions=int(space.n))
+        return Environment(reset, step, params, observation.shape, num_actions=int(space.n), name=name)
     if not hasattr(space, "low"):
         raise ValueError(f"{name}: got actions of {space}, needed is a discrete space or a box")
     low, high = (np.broadcast_to(np.asarray(end, np.float32), space.shape) for end in (space.low, space.high))
-    return Environment(name, reset, step, params, observation.shape, action_low=low, action_high=high)
+    return Environment(reset, step, params, observation.shape, action_low=low, action_high=high, name=name)
 
 
 def check_length(name: str, params: EnvParams) -> None:
@@ -161,16 +150,18 @@ def check_length(name: str, params: EnvParams) -> None:
         raise ValueError(f"{name}: got max_steps_in_episode={steps}, an episode has at least 1 step")
 
 
-def check_discrete(environment: Environment, agent: str) -> None:
-    """Raises ValueError where the actions are not integers."""
-    if not environment.is_discrete:
-        raise ValueError(f"{agent}: got {environment.name}, whose actions are continuous; needed are discrete actions")
+def number_of_actions(environment: Environment, agent: str) -> int:
+    """How many discrete actions there are. Raises ValueError for continuous ones, naming who cannot take them."""
+    if environment.num_actions is None:
+        raise ValueError(f"{agent}: got {environment.name}, whose actions are continuous; needed are discrete ones")
+    return environment.num_actions
 
 
-def check_continuous(environment: Environment, agent: str) -> None:
-    """Raises ValueError where the actions are not vectors."""
-    if environment.is_discrete:
-        raise ValueError(f"{agent}: got {environment.name}, whose actions are discrete; needed are continuous actions")
+def action_bounds(environment: Environment, agent: str) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest actions [A]. Raises ValueError for discrete ones, naming who cannot take them."""
+    if environment.action_low is None or environment.action_high is None:
+        raise ValueError(f"{agent}: got {environment.name}, whose actions are discrete; needed are continuous ones")
+    return environment.action_low, environment.action_high
 
 
 def replace(params: EnvParams, values: Mapping[str, Any]) -> EnvParams:

@@ -1,6 +1,7 @@
 """Run a vmapped, scanned program some hundred times and see that it never stops.
 
     python benchmarks/stress.py --runs 300
+    python benchmarks/stress.py --runs 300 --agent dqn --seeds 16
     PJRT_NPROC=2 python benchmarks/stress.py --runs 300     # the pool that may stop for ever
 
 With its default pool of two threads XLA:CPU can stop for ever on programs like this one: environments stepped in a
@@ -71,16 +72,32 @@ def agent(key: jax.Array) -> jax.Array:
     return optax.tree.norm(last[0])
 
 
+def dqn_agent(key: jax.Array) -> jax.Array:
+    """The package's DQN on CartPole, environment and prioritised memory included."""
+    from mlr_jax.rl.dqn import Hypers, dqn
+    from mlr_jax.rl.q_network import QNetwork
+    from mlr_jax.rl.world import gymnax_world
+
+    model = QNetwork(MLP((WIDTH,), WIDTH), 2)
+    learner = dqn(gymnax_world("CartPole-v1"), model, capacity=1000, warmup=500, prioritised=True, n_step=3)
+    state = learner.init(key, Hypers())
+    return optax.tree.norm(lax.scan(learner.step, state, None, length=20 * UPDATES)[0].params)
+
+
+AGENTS = {"toy": agent, "dqn": dqn_agent}
+
+
 def main() -> None:
     """Run, with a watchdog."""
     parser = argparse.ArgumentParser(description="does a vmapped agent ever stop?")
     parser.add_argument("--runs", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--timeout", type=float, default=60.0)
+    parser.add_argument("--agent", choices=AGENTS, default="toy")
     arguments = parser.parse_args()
     pool = os.environ.get("PJRT_NPROC", "as many threads as cores")
     print(f"mlr_jax {mlr_jax.__version__}, PJRT_NPROC: {pool}, {os.cpu_count()} cores", flush=True)
-    program = jax.jit(jax.vmap(agent))
+    program = jax.jit(jax.vmap(AGENTS[arguments.agent]))
     keys = jax.vmap(jax.random.key)(jnp.arange(arguments.seeds))
     faulthandler.dump_traceback_later(arguments.timeout + 60.0, exit=True)
     jax.block_until_ready(program(keys))

@@ -1,6 +1,6 @@
 """What an agent sees and does: frames of an episode, and maps of values and policies in small worlds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,7 +90,7 @@ def draw_mountain_car(axes: "Axes", observation: np.ndarray) -> None:
     _view(axes, (-1.3, 0.7), (-1.2, 1.6), equal=False)
 
 
-def policy_maps(panels: "dict[str, tuple[ArrayLike, ArrayLike]]", tiles: ArrayLike) -> "Figure":
+def policy_maps(panels: Mapping[str, tuple[ArrayLike, ArrayLike]], tiles: ArrayLike) -> "Figure":
     """A panel by name for each (values [H, W], actions [H, W]) of a grid: colour for value, arrows for the best move.
 
     tiles [H, W]: a letter on each tile; on H and G, where episodes end, there is no arrow. All panels have one scale.

@@ -84,10 +84,10 @@ def _learner(environment: World, num_states: int, rollout: int, following: Follo
 
     def choose(q: jax.Array, epsilon: jax.typing.ArrayLike, key: Key) -> jax.Array:
         """The best action, one of them at random where several are, or with probability epsilon any."""
-        coin_key, tie_key, any_key = jax.random.split(key, 3)
-        best = jnp.argmax(jnp.where(q == jnp.max(q), jax.random.uniform(tie_key, q.shape), -1.0))
-        anything = jax.random.randint(any_key, (), 0, num_actions)
-        return jnp.where(jax.random.uniform(coin_key) < epsilon, anything, best).astype(jnp.int32)
+        chance = jax.random.uniform(key, (num_actions + 2,))  # one draw: here generating numbers is most of the work
+        best = jnp.argmax(jnp.where(q == jnp.max(q), chance[2:], -1.0))
+        anything = jnp.minimum(chance[1] * num_actions, num_actions - 1)
+        return jnp.where(chance[0] < epsilon, anything, best).astype(jnp.int32)
 
     def live(state: State, key: Key) -> tuple[State, tuple[jax.Array, jax.Array]]:
         """One step of the environment, and what is learned from it."""

@@ -13,6 +13,7 @@ import argparse
 import faulthandler
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -72,19 +73,23 @@ def agent(key: jax.Array) -> jax.Array:
     return optax.tree.norm(last[0])
 
 
-def dqn_agent(key: jax.Array) -> jax.Array:
+def dqn_agent() -> Callable[[jax.Array], jax.Array]:
     """The package's DQN on CartPole, environment and prioritised memory included."""
     from mlr_jax.rl.dqn import Hypers, dqn
+    from mlr_jax.rl.environment import make
     from mlr_jax.rl.q_network import QNetwork
-    from mlr_jax.rl.world import gymnax_world
 
     model = QNetwork(MLP((WIDTH,), WIDTH), 2)
-    learner = dqn(gymnax_world("CartPole-v1"), model, capacity=1000, warmup=500, prioritised=True, n_step=3)
-    state = learner.init(key, Hypers())
-    return optax.tree.norm(lax.scan(learner.step, state, None, length=20 * UPDATES)[0].params)
+    learner = dqn(make("CartPole-v1"), model, capacity=1000, warmup=500, prioritised=True, n_step=3)
+
+    def run(key: jax.Array) -> jax.Array:
+        state = learner.init(key, Hypers())
+        return optax.tree.norm(lax.scan(learner.step, state, None, length=20 * UPDATES)[0].params)
+
+    return run
 
 
-AGENTS = {"toy": agent, "dqn": dqn_agent}
+AGENTS: dict[str, Callable[[], Callable]] = {"toy": lambda: agent, "dqn": dqn_agent}
 
 
 def main() -> None:
@@ -97,7 +102,7 @@ def main() -> None:
     arguments = parser.parse_args()
     pool = os.environ.get("PJRT_NPROC", "as many threads as cores")
     print(f"mlr_jax {mlr_jax.__version__}, PJRT_NPROC: {pool}, {os.cpu_count()} cores", flush=True)
-    program = jax.jit(jax.vmap(AGENTS[arguments.agent]))
+    program = jax.jit(jax.vmap(AGENTS[arguments.agent]()))
     keys = jax.vmap(jax.random.key)(jnp.arange(arguments.seeds))
     faulthandler.dump_traceback_later(arguments.timeout + 60.0, exit=True)
     jax.block_until_ready(program(keys))

@@ -17,8 +17,8 @@ from mlr_jax.experiment.agent import AgentSettings, agent_experiment, environmen
 from mlr_jax.experiment.main import main
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.rl.dqn import Hypers, dqn, policy
+from mlr_jax.rl.environment import number_of_actions
 from mlr_jax.rl.q_network import GridTorso, QNetwork
-from mlr_jax.rl.world import number_of_actions
 
 
 @dataclass(frozen=True)

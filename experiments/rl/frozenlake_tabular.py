@@ -25,8 +25,8 @@ from mlr_jax.report.statistics import interval
 from mlr_jax.report.worlds import policy_maps
 from mlr_jax.rl import dynamic_programming as dp
 from mlr_jax.rl import tabular
+from mlr_jax.rl.environment import Environment, make
 from mlr_jax.rl.mdp import LARGE_LAKE, MDP, SMALL_LAKE, frozen_lake
-from mlr_jax.rl.world import World, gymnax_world
 
 LAKES = {"4x4": SMALL_LAKE, "8x8": LARGE_LAKE}
 ROLLOUT = 1000
@@ -72,7 +72,7 @@ def build(config: Config) -> Study:
 
 def measure(config: Config, watch: Stopwatch) -> Findings:
     """Exact solutions, and what each method has learned."""
-    lake, world = LAKES[config.lake], gymnax_world("FrozenLake-misc", map_name=config.lake)
+    lake, world = LAKES[config.lake], make("FrozenLake-misc", map_name=config.lake)
     mdp = frozen_lake(lake)
     best, explored = solve(config, mdp, watch)
     metrics, curves, maps, rows = {}, {}, {"best": best}, []
@@ -120,7 +120,7 @@ def solve(config: Config, mdp: MDP, watch: Stopwatch) -> tuple[dp.Solution, dp.S
 
 
 def learn(
-    config: Config, method: Any, world: World, mdp: MDP, watch: Stopwatch, *, name: str
+    config: Config, method: Any, world: Environment, mdp: MDP, watch: Stopwatch, *, name: str
 ) -> tuple[Any, np.ndarray]:
     """Tables of all seeds after training, and [T, seeds] what the greedy policy was worth at the start meanwhile."""
     learner = sweep(method(world, len(mdp.terminal), rollout=ROLLOUT))

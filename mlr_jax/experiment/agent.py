@@ -11,8 +11,8 @@ from mlr_jax.core.types import Hypers, Learner, Resident, State
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.experiment.settings import Settings
 from mlr_jax.report.records import Record, series
+from mlr_jax.rl.environment import Environment, make, with_env_params
 from mlr_jax.rl.play import Policy, play_one
-from mlr_jax.rl.world import World, gymnax_world
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,23 +29,25 @@ class AgentSettings(Settings):
     """The name of an environment of gymnax."""
     episodes: int = 64
     """Whole episodes for each evaluation."""
+    env_params: tuple[str, ...] = ()
+    """Parameters of the environment that are hyper-parameters: with `length`, `--sweep env_length=0.5,1` varies it."""
     eval_every: int = 1000
     """Steps of the agent between evaluations (rounded up to whole chunks)."""
 
 
-def environment_of(config: AgentSettings) -> World:
+def environment_of(config: AgentSettings) -> Environment:
     """The environment. Raises ValueError, naming the flag, for an unknown one and for evaluations of no episode."""
     if config.episodes < 1:
         raise ValueError(f"--episodes: got {config.episodes}, must be at least 1")
     try:
-        return gymnax_world(config.environment)
+        return make(config.environment)
     except ValueError as error:
         raise ValueError(f"--{error}") from error
 
 
 def agent_experiment(
     config: AgentSettings,
-    world: World,
+    world: Environment,
     learner: Learner,
     hypers: Hypers,
     policy: Policy,
@@ -66,7 +68,7 @@ def agent_experiment(
     return Experiment(
         learner=config.spread(learner),
         source=Resident(None),
-        hypers=hypers,
+        hypers=with_env_params(hypers, world, config.env_params),
         evaluations={"test": episodes},
         items_per_step=steps_at_once,
         unit="environment steps",
@@ -85,7 +87,7 @@ def learning_curves(
     return {"returns": return_curves(np.asarray(steps) * steps_at_once, returns, members, goal)}
 
 
-def film(world: World, policy: Policy, state: State) -> Mapping[str, "Figure"]:
+def film(world: Environment, policy: Policy, state: State) -> Mapping[str, "Figure"]:
     """An episode of the first member, where there is a way to draw what is seen."""
     from mlr_jax.report.worlds import drawing_of, filmstrip
 

@@ -21,10 +21,10 @@ from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.schedules import Schedule, constant
 from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.rl import replay as memory
+from mlr_jax.rl.environment import Environment, env_params_of, number_of_actions
 from mlr_jax.rl.experience import Worlds, begin, blank, check_memory, collect, flatten
 from mlr_jax.rl.play import Policy, play_episodes
 from mlr_jax.rl.replay import Recollection, Replay, Target
-from mlr_jax.rl.world import World, number_of_actions
 
 
 class Hypers(NamedTuple):
@@ -84,7 +84,7 @@ def epsilon_at(steps: jax.Array, hypers: Hypers) -> jax.Array:
 
 
 def dqn(
-    environment: World,
+    environment: Environment,
     model: nn.Module,
     *,
     num_envs: int = 10,
@@ -121,7 +121,7 @@ def dqn(
     def init(key: Key, hypers: Hypers) -> State:
         hypers = as_arrays(hypers)
         params_key, begin_key, warmup_key, key = jax.random.split(key, 4)
-        worlds = begin(environment, begin_key, num_envs)
+        worlds = begin(environment, env_params_of(environment, hypers), begin_key, num_envs)
         params = model.init(params_key, worlds.observation)
         replay = memory.empty(blank(worlds, jnp.int32(0), store_as), capacity, prioritised=prioritised)
         opt_state = optimizer(hypers).init(params)
@@ -138,7 +138,8 @@ def dqn(
             anything = jax.random.randint(action_key, best.shape, 0, num_actions)
             return jnp.where(jax.random.uniform(coin_key, best.shape) < epsilon, anything, best)
 
-        worlds, transitions = collect(environment, act, state.worlds, key, length=rollout)
+        env_params = env_params_of(environment, state.hypers)
+        worlds, transitions = collect(environment, env_params, state.worlds, key, act=act, length=rollout)
         return state._replace(worlds=worlds, replay=memory.remember(state.replay, flatten(transitions), newest))
 
     def learn(state: State, key: Key) -> tuple[State, Metrics]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.core.types import Key
-from mlr_jax.rl.world import World
+from mlr_jax.rl.environment import Environment
 
 
 class Worlds(NamedTuple):
@@ -35,19 +35,20 @@ class Transition(NamedTuple):
     next_observation: jax.Array
 
 
-def begin(environment: World, key: Key, num_envs: int) -> Worlds:
-    """Environments at the beginning of an episode."""
+def begin(environment: Environment, params: Any, key: Key, num_envs: int) -> Worlds:
+    """Environments with these parameters at the beginning of an episode."""
     keys = jax.random.split(key, num_envs)
-    observation, env_state = jax.vmap(environment.reset, (0, None))(keys, environment.params)
+    observation, env_state = jax.vmap(environment.reset, (0, None))(keys, params)
     return Worlds(env_state, observation, jnp.zeros(num_envs), jnp.zeros(num_envs))
 
 
 def collect(
-    environment: World,
-    act: Callable[[jax.Array, Key], jax.Array],
+    environment: Environment,
+    params: Any,
     worlds: Worlds,
     key: Key,
     *,
+    act: Callable[[jax.Array, Key], jax.Array],
     length: int,
     as_played: Callable[[jax.Array], jax.Array] = lambda action: action,
 ) -> tuple[Worlds, Transition]:
@@ -62,7 +63,7 @@ def collect(
         act_key, step_key = jax.random.split(jax.random.fold_in(key, time))
         action = act(worlds.observation, act_key)
         observation, env_state, reward, terminated, truncated, info = jax.vmap(environment.step, (0, 0, 0, None))(
-            jax.random.split(step_key, num_envs), worlds.env_state, jax.vmap(as_played)(action), environment.params
+            jax.random.split(step_key, num_envs), worlds.env_state, jax.vmap(as_played)(action), params
         )
         reward = reward.astype(jnp.float32)
         terminated, ended = (flag.astype(jnp.float32) for flag in (terminated, terminated | truncated))

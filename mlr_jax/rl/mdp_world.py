@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from mlr_jax.core.types import Key
+from mlr_jax.rl.environment import Environment, with_automatic_reset
 from mlr_jax.rl.mdp import MDP
-from mlr_jax.rl.world import World
 
 
 class Params(NamedTuple):
@@ -24,10 +24,9 @@ class Place(NamedTuple):
     time: jax.Array
 
 
-def world_of(mdp: MDP, max_steps: int, *, one_hot: bool = False) -> World:
+def world_of(mdp: MDP, max_steps: int, *, one_hot: bool = False) -> Environment:
     """The process as an environment: what is seen is the number of its state, or a vector with a 1 in its place.
 
-    At the end of an episode the next one begins by itself, and `info["final_observation"]` is what was seen at the end.
     Raises ValueError for episodes of no step.
     """
     if max_steps < 1:
@@ -41,19 +40,16 @@ def world_of(mdp: MDP, max_steps: int, *, one_hot: bool = False) -> World:
         state = _draw(key, params.mdp.start)
         return see(state), Place(state, jnp.int32(0))
 
-    def step(key: Key, place: Place, action: jax.Array, params: Params):
-        move_key, reset_key = jax.random.split(key)
-        state = _draw(move_key, params.mdp.transition[place.state, action])
+    def transition(key: Key, place: Place, action: jax.Array, params: Params):
+        state = _draw(key, params.mdp.transition[place.state, action])
         reward = params.mdp.reward[place.state, action, state]
         terminated = params.mdp.terminal[state] > 0
         truncated = (place.time + 1 >= params.max_steps) & ~terminated
-        _, first = reset(reset_key, params)
-        ended = terminated | truncated
-        after = Place(jnp.where(ended, first.state, state), jnp.where(ended, 0, place.time + 1))
-        return see(after.state), after, reward, terminated, truncated, {"final_observation": see(state)}
+        return see(state), Place(state, place.time + 1), reward, terminated, truncated
 
     shape = (num_states,) if one_hot else ()
-    return World(reset, step, Params(mdp, jnp.int32(max_steps)), shape, num_actions, name="MDP")
+    step = with_automatic_reset(reset, transition)
+    return Environment(reset, step, Params(mdp, jnp.int32(max_steps)), shape, num_actions, name="MDP")
 
 
 def _draw(key: Key, probabilities: jax.Array) -> jax.Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.core.types import Key, Metrics, State
-from mlr_jax.rl.world import World
+from mlr_jax.rl.environment import Environment, env_params_of
 
 
 class Policy(NamedTuple):
@@ -31,8 +31,10 @@ class Episode(NamedTuple):
     alive: jax.Array
 
 
-def play_episodes(environment: World, policy: Policy, state: State, keys: Key, limit: int = 100_000) -> Metrics:
+def play_episodes(environment: Environment, policy: Policy, state: State, keys: Key, limit: int = 100_000) -> Metrics:
     """One episode for each of the keys [B], side by side, until the last one has ended.
+
+    The environment's parameters are those among `state.hypers`, where they are.
 
     Returns the sum of rewards and the number of steps of each, `return` and `length`, [B]. An episode that has no end
     is cut at `limit` steps. Raises ValueError for a limit below 1.
@@ -49,13 +51,14 @@ def play_episodes(environment: World, policy: Policy, state: State, keys: Key, l
         moments, (_, _, reward, ended) = jax.vmap(lambda moment: _step(environment, policy, state, moment))(moments)
         return time + 1, moments, alive * (1.0 - ended), earned + alive * reward, length + alive
 
-    moments = jax.vmap(lambda key: _first(environment, policy, key))(keys)
+    params = _params(environment, state)
+    moments = jax.vmap(lambda key: _first(environment, params, policy, key))(keys)
     ones = jnp.ones(keys.shape)
     _, _, _, earned, length = lax.while_loop(going_on, step, (0, moments, ones, 0.0 * ones, 0.0 * ones))
     return {"return": earned, "length": length}
 
 
-def play_one(environment: World, policy: Policy, state: State, key: Key, steps: int) -> Episode:
+def play_one(environment: Environment, policy: Policy, state: State, key: Key, steps: int) -> Episode:
     """The first `steps` steps of an episode."""
 
     def step(carry, _):
@@ -63,7 +66,8 @@ def play_one(environment: World, policy: Policy, state: State, key: Key, steps: 
         moment, (observation, action, reward, ended) = _step(environment, policy, state, moment)
         return (moment, alive * (1.0 - ended)), Episode(observation, action, reward * alive, alive)
 
-    return lax.scan(step, (_first(environment, policy, key), jnp.float32(1.0)), None, length=steps)[1]
+    first = _first(environment, _params(environment, state), policy, key)
+    return lax.scan(step, (first, jnp.float32(1.0)), None, length=steps)[1]
 
 
 class _Moment(NamedTuple):
@@ -74,17 +78,21 @@ class _Moment(NamedTuple):
     memory: Any
 
 
-def _first(environment: World, policy: Policy, key: Key) -> _Moment:
+def _params(environment: Environment, state: State) -> Any:
+    return env_params_of(environment, getattr(state, "hypers", None))
+
+
+def _first(environment: Environment, params: Any, policy: Policy, key: Key) -> _Moment:
     reset_key, key = jax.random.split(key)
-    observation, env_state = environment.reset(reset_key, environment.params)
+    observation, env_state = environment.reset(reset_key, params)
     return _Moment(key, jnp.int32(0), env_state, observation, policy.start())
 
 
-def _step(environment: World, policy: Policy, state: State, moment: _Moment):
+def _step(environment: Environment, policy: Policy, state: State, moment: _Moment):
     act_key, step_key = jax.random.split(jax.random.fold_in(moment.key, moment.time))
     action, memory = policy.act(state, moment.memory, moment.observation, act_key)
     observation, env_state, reward, terminated, truncated, _ = environment.step(
-        step_key, moment.env_state, action, environment.params
+        step_key, moment.env_state, action, _params(environment, state)
     )
     after = _Moment(moment.key, moment.time + 1, env_state, observation.astype(moment.observation.dtype), memory)
     ended = (terminated | truncated).astype(jnp.float32)

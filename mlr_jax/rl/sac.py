@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
@@ -23,9 +24,10 @@ from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.nn.mlp import MLP
 from mlr_jax.rl import buffer as replay
 from mlr_jax.rl.buffer import Buffer
+from mlr_jax.rl.distributions import TanhNormal
+from mlr_jax.rl.environment import Environment, action_bounds, env_params_of
 from mlr_jax.rl.experience import Transition, Worlds, begin, blank, check_memory, collect, flatten
 from mlr_jax.rl.play import Policy, play_episodes
-from mlr_jax.rl.world import World, action_bounds
 
 LOG_STD = (-5.0, 2.0)
 """Least and greatest log of a standard deviation."""
@@ -76,22 +78,11 @@ class Critics(nn.Module):
         return jnp.concatenate([MLP(self.hidden, 1)(x) for _ in range(2)], axis=-1)
 
 
-def bounded_normal(outputs: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean and standard deviation [A] from an actor's outputs [2 A]."""
+def distribution_of(outputs: jax.Array) -> TanhNormal:
+    """The policy that an actor's outputs [..., 2 A] mean: half of them means, half deviations within `LOG_STD`."""
     mean, raw = jnp.split(outputs, 2, axis=-1)
     low, high = LOG_STD
-    return mean, jnp.exp(low + 0.5 * (high - low) * (jnp.tanh(raw) + 1.0))
-
-
-def sample_squashed(outputs: jax.Array, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """a = tanh(u), u = mean + deviation * noise, and log pi(a): [A] and []; noise [A] is standard normal.
-
-    log pi(a) = sum log N(u) - log(1 - a²), the last term written as 2 (log 2 - u - softplus(-2 u)).
-    """
-    mean, deviation = bounded_normal(outputs)
-    u = mean + deviation * noise
-    log_normal = -0.5 * jnp.square(noise) - jnp.log(deviation) - 0.5 * jnp.log(2.0 * jnp.pi)
-    return jnp.tanh(u), jnp.sum(log_normal - 2.0 * (jnp.log(2.0) - u - jax.nn.softplus(-2.0 * u)))
+    return TanhNormal(mean, low + 0.5 * (high - low) * (jnp.tanh(raw) + 1.0))
 
 
 class Networks(NamedTuple):
@@ -101,7 +92,7 @@ class Networks(NamedTuple):
     critics: nn.Module
 
 
-def networks_of(environment: World, hidden: Sequence[int]) -> Networks:
+def networks_of(environment: Environment, hidden: Sequence[int]) -> Networks:
     """Perceptrons with these widths."""
     low, _ = action_bounds(environment, "sac")
     return Networks(MLP(hidden, 2 * low.shape[0]), Critics(hidden))
@@ -110,8 +101,7 @@ def networks_of(environment: World, hidden: Sequence[int]) -> Networks:
 def draw_actions(networks: Networks, params: Any, observations: jax.Array, key: Key) -> tuple[jax.Array, jax.Array]:
     """Actions [B, A] of the policy, within (-1, 1), and their log-probabilities [B]."""
     outputs: Any = networks.actor.apply(params, observations)
-    noise = jax.random.normal(key, (outputs.shape[0], outputs.shape[1] // 2))
-    return jax.vmap(sample_squashed)(outputs, noise)
+    return distribution_of(outputs).sample_and_log_prob(key)
 
 
 def critic_loss(networks: Networks, critics: Any, state: State, batch: Transition, key: Key) -> jax.Array:
@@ -134,7 +124,7 @@ def actor_loss(
 
 
 def sac(
-    environment: World,
+    environment: Environment,
     *,
     hidden: Sequence[int] = (256, 256),
     num_envs: int = 1,
@@ -163,7 +153,7 @@ def sac(
     def init(key: Key, hypers: Hypers) -> State:
         hypers = as_arrays(hypers)
         actor_key, critic_key, begin_key, warmup_key, key = jax.random.split(key, 5)
-        worlds = begin(environment, begin_key, num_envs)
+        worlds = begin(environment, env_params_of(environment, hypers), begin_key, num_envs)
         params = Params(
             networks.actor.init(actor_key, worlds.observation),
             networks.critics.init(critic_key, worlds.observation, jnp.zeros((num_envs, size))),
@@ -184,8 +174,9 @@ def sac(
             return draw_actions(networks, state.params.actor, observations, key)[0]
 
         worlds, transitions = collect(
-            environment, act, state.worlds, key, length=rollout, as_played=lambda action: stretch(action, bounds)
-        )
+            environment, env_params_of(environment, state.hypers), state.worlds, key,
+            act=act, length=rollout, as_played=lambda action: stretch(action, bounds),
+        )  # fmt: skip
         return state._replace(worlds=worlds, memory=replay.add(state.memory, flatten(transitions)))
 
     def learn(state: State, key: Key) -> tuple[State, Metrics]:
@@ -232,18 +223,18 @@ def sac(
     return Learner(init, step, evaluate)
 
 
-def policy(environment: World, hidden: Sequence[int]) -> Policy:
+def policy(environment: Environment, hidden: Sequence[int]) -> Policy:
     """The middle of the policy: tanh of its mean, stretched to the environment's bounds."""
     actor, bounds = networks_of(environment, hidden).actor, action_bounds(environment, "sac")
 
     def act(state: State, recurrent: None, observation: jax.Array, key: Key) -> tuple[jax.Array, None]:
         outputs: Any = actor.apply(state.params.actor, observation[None])
-        return stretch(jnp.tanh(bounded_normal(outputs[0])[0]), bounds), None
+        return stretch(distribution_of(outputs[0]).mode(), bounds), None
 
     return Policy(lambda: None, act)
 
 
-def stretch(action: jax.Array, bounds: tuple[jax.Array, jax.Array]) -> jax.Array:
+def stretch(action: jax.Array, bounds: tuple[np.ndarray, np.ndarray]) -> jax.Array:
     """From (-1, 1) to the bounds of the environment's actions, [A]."""
     low, high = bounds
     return low + 0.5 * (high - low) * (action + 1.0)

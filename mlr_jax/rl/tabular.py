@@ -18,8 +18,8 @@ from jax import lax
 from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.rl.dynamic_programming import epsilon_greedy
+from mlr_jax.rl.environment import Environment, env_params_of, number_of_actions
 from mlr_jax.rl.play import Policy, play_episodes
-from mlr_jax.rl.world import World, number_of_actions
 
 Following = Callable[[jax.Array, jax.Array, jax.typing.ArrayLike], jax.Array]
 """v(s') from Q(s', .) [A], the action that is taken there [], and epsilon []."""
@@ -50,22 +50,22 @@ class State(NamedTuple):
     action: jax.Array
 
 
-def sarsa(environment: World, num_states: int, *, rollout: int = 100) -> Learner:
+def sarsa(environment: Environment, num_states: int, *, rollout: int = 100) -> Learner:
     """v(s') = Q(s', a'). A step of the learner is `rollout` steps of the environment, with an update for each."""
     return _learner(environment, num_states, rollout, lambda q, action, epsilon: q[action])
 
 
-def expected_sarsa(environment: World, num_states: int, *, rollout: int = 100) -> Learner:
+def expected_sarsa(environment: Environment, num_states: int, *, rollout: int = 100) -> Learner:
     """v(s') = sum_a pi(a | s') Q(s', a) (van Seijen et al., 2009)."""
     return _learner(environment, num_states, rollout, lambda q, action, epsilon: epsilon_greedy(q, epsilon) @ q)
 
 
-def q_learning(environment: World, num_states: int, *, rollout: int = 100) -> Learner:
+def q_learning(environment: Environment, num_states: int, *, rollout: int = 100) -> Learner:
     """v(s') = max_a Q(s', a)."""
     return _learner(environment, num_states, rollout, lambda q, action, epsilon: jnp.max(q))
 
 
-def _learner(environment: World, num_states: int, rollout: int, following: Following) -> Learner:
+def _learner(environment: Environment, num_states: int, rollout: int, following: Following) -> Learner:
     """`evaluate(state, keys [B])` plays an episode greedily for each key: its return and length.
 
     The environment's observation is the number of its state. Raises ValueError for one without discrete actions.
@@ -75,7 +75,7 @@ def _learner(environment: World, num_states: int, rollout: int, following: Follo
     def init(key: Key, hypers: Hypers) -> State:
         hypers = as_arrays(hypers)
         reset_key, action_key, key = jax.random.split(key, 3)
-        observation, env_state = environment.reset(reset_key, environment.params)
+        observation, env_state = environment.reset(reset_key, env_params_of(environment, hypers))
         values = jnp.full((num_states, num_actions), hypers.first_value)
         observation = jnp.asarray(observation, jnp.int32)
         action = choose(values[observation], hypers.epsilon, action_key)
@@ -94,7 +94,7 @@ def _learner(environment: World, num_states: int, rollout: int, following: Follo
         step_key, next_key, first_key = jax.random.split(key, 3)
         hypers, s, a = state.hypers, state.observation, state.action
         observation, env_state, reward, terminated, truncated, info = environment.step(
-            step_key, state.env_state, a, environment.params
+            step_key, state.env_state, a, env_params_of(environment, hypers)
         )
         s_next = jnp.asarray(info["final_observation"], jnp.int32)
         a_next = choose(state.values[s_next], hypers.epsilon, next_key)

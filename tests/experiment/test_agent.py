@@ -55,7 +55,7 @@ def test_curves_count_the_steps_of_the_environment():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"environment": "Cartpole"}, "--environment: got 'Cartpole', which is unknown; did you mean CartPole-v1"),
+        ({"environment": "Cartpole"}, "--environment: got 'Cartpole'; near matches are CartPole-v1"),
         ({"episodes": 0}, "--episodes: got 0"),
     ],
 )

@@ -2,8 +2,9 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from mlr_jax.rl.world import World
+from mlr_jax.rl.environment import Environment, with_automatic_reset
 
 
 def _see(state):
@@ -17,17 +18,12 @@ def reset(key, params):
     return _see(state), state
 
 
-def step(key, state, action, params):
+def shoot(key, state, action, params):
     """The reward is 1 less the squared distance; at the second shot twice that."""
     aim, time = state
-    reward = (1.0 + time) * (1.0 - jnp.square(action[0] - aim))
-    terminated = time == 1
-    first, begun = reset(key, params)
-    moved = (aim, time + 1)
-    observation, state = jax.tree.map(
-        lambda new, old: jnp.where(terminated, new, old), (first, begun), (_see(moved), moved)
-    )
-    return observation, state, reward, terminated, jnp.bool_(False), {"final_observation": _see(moved)}
+    after = (aim, time + 1)
+    return _see(after), after, (1.0 + time) * (1.0 - jnp.square(action[0] - aim)), time == 1, jnp.bool_(False)
 
 
-AIMING = World(reset, step, None, (2,), None, jnp.array([-2.0]), jnp.array([4.0]), "Aiming")
+step = with_automatic_reset(reset, shoot)
+AIMING = Environment(reset, step, None, (2,), None, np.array([-2.0]), np.array([4.0]), "Aiming")

@@ -9,6 +9,7 @@ from rl.aiming import AIMING
 
 from mlr_jax.nn.mlp import MLP
 from mlr_jax.rl import dynamic_programming as dp
+from mlr_jax.rl import probe_environments as probes
 from mlr_jax.rl.dqn import Hypers, dqn, epsilon_at, loss_of
 from mlr_jax.rl.mdp import random_mdp
 from mlr_jax.rl.mdp_world import world_of
@@ -128,6 +129,26 @@ def test_returns_over_several_steps_find_the_exact_values_of_the_policy_that_is_
     assert float((best - values).max()) < 0.05 * float(best.max())
 
 
+PROBES = {
+    probes.constant_reward: {0.0: [1, 1]},
+    probes.known_reward: {-1.0: [-1, -1], 1.0: [1, 1]},
+    probes.known_discount: {0.0: [0.8, 0.8], 1.0: [1, 1]},
+    probes.action_decides: {0.0: [0, 1]},
+    probes.observation_decides: {-1.0: [1, 0], 1.0: [0, 1]},
+}
+"""Exact values of both actions by observation, for a discount of 0.8."""
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.__name__)
+def test_it_solves_the_probes_to_the_exact_value(probe):
+    model = QNetwork(MLP((), 16), 2)
+    learner = dqn(probe(), model, num_envs=8, batch_size=64, capacity=800, warmup=400, target_every=10)
+    state = jax.jit(learner.init)(jax.random.key(0), Hypers(1e-2, 0.8, exploration_steps=1e9))
+    state, _ = jax.jit(lambda state: jax.lax.scan(learner.step, state, None, length=800))(state)
+    for observation, values in PROBES[probe].items():
+        np.testing.assert_allclose(model.apply(state.params, jnp.array([[observation]]))[0], values, atol=0.02)
+
+
 def test_chance_falls_along_a_line():
     hypers = Hypers(exploration_steps=100.0, exploration_end=0.2)
     found = [epsilon_at(jnp.int32(steps), hypers) for steps in (0, 50, 100, 500)]
@@ -166,5 +187,5 @@ def test_sizes_that_do_not_fit_are_errors(keywords, message, mdp):
 
 
 def test_continuous_actions_are_an_error():
-    with pytest.raises(ValueError, match="continuous actions, discrete ones are needed"):
+    with pytest.raises(ValueError, match="dqn: got Aiming, whose actions are continuous"):
         dqn(AIMING, Table())

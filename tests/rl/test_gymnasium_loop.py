@@ -40,13 +40,13 @@ def test_episodes_are_played_to_their_end_with_the_policys_memory_begun_anew():
 def test_gymnasiums_cart_is_gymnaxs():
     """The pole of a policy that pushes where it leans stands as long in both."""
     pytest.importorskip("gymnasium")
+    from mlr_jax.rl.environment import make
     from mlr_jax.rl.play import play_episodes
-    from mlr_jax.rl.world import gymnax_world
 
     lean = Policy(lambda: None, lambda state, memory, seen, key: ((seen[2] + seen[3] > 0).astype(jnp.int32), None))
-    environment = gymnasium_loop.make("CartPole-v1")
+    environment, world = gymnasium_loop.make("CartPole-v1"), make("CartPole-v1")
     there, _ = gymnasium_loop.play_episodes(environment, lean, None, jax.random.key(0), 20)
-    here = jax.jit(lambda keys: play_episodes(gymnax_world("CartPole-v1"), lean, None, keys))
+    here = jax.jit(lambda keys: play_episodes(world, lean, None, keys))
     found = here(jax.random.split(jax.random.key(0), 200))["return"]
     error = (there["return"].std() ** 2 / 20 + found.std() ** 2 / 200) ** 0.5
     assert there["return"].mean() == pytest.approx(float(found.mean()), abs=4 * float(error))

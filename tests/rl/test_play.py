@@ -1,16 +1,14 @@
-"""Episodes of known return and length; worlds by name."""
+"""Episodes of known return and length."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from rl.aiming import AIMING
 
 from mlr_jax.rl.experience import begin, collect, flatten
 from mlr_jax.rl.mdp import MDP
 from mlr_jax.rl.mdp_world import world_of
 from mlr_jax.rl.play import Policy, play_episodes, play_one
-from mlr_jax.rl.world import action_bounds, gymnax_world, number_of_actions
 
 STEPS = jnp.eye(4, k=1).at[3, 3].set(1)[:, None]
 ENDLESS = MDP(jnp.roll(jnp.eye(4), 1, axis=1)[:, None], jnp.ones((4, 1, 4)), jnp.zeros(4), jnp.eye(4)[0])
@@ -41,30 +39,15 @@ def test_one_episode_is_seen_step_by_step():
 def test_what_is_collected_tells_an_end_from_a_cut_and_shows_what_was_seen_there():
     for longest, seen_last, terminated in ((10, 3, [0, 0, 1, 0]), (2, 2, [0, 0, 0, 0])):
         world = world_of(CORRIDOR, longest)
-        worlds = begin(world, jax.random.key(0), 2)
-        worlds, found = collect(world, lambda seen, key: jnp.zeros(2, jnp.int32), worlds, jax.random.key(1), length=4)
+        worlds = begin(world, world.params, jax.random.key(0), 2)
+        act = lambda seen, key: jnp.zeros(2, jnp.int32)  # noqa: E731
+        worlds, found = collect(world, world.params, worlds, jax.random.key(1), act=act, length=4)
         np.testing.assert_array_equal(found.terminated[:, 0], terminated)
         ended = np.flatnonzero(found.ended[:, 0])
         assert found.next_observation[ended[0], 0] == seen_last
         assert found.observation[ended[0] + 1, 0] == 0
         assert worlds.last_return[0] == (7 if longest == 10 else 3)
         np.testing.assert_array_equal(flatten(found).reward[::2], found.reward[:, 0])
-
-
-def test_unknown_names_bring_the_near_ones():
-    with pytest.raises(ValueError, match="got 'CartPole-v0', which is unknown; did you mean CartPole-v1"):
-        gymnax_world("CartPole-v0")
-    with pytest.raises(ValueError, match=r"allowed are CartPole-v1, "):
-        gymnax_world("qqqqqqq")
-
-
-def test_discrete_and_continuous_actions_are_told_apart():
-    assert number_of_actions(gymnax_world("CartPole-v1"), "agent") == 2
-    np.testing.assert_array_equal(jnp.stack(action_bounds(gymnax_world("Pendulum-v1"), "agent")), [[-2], [2]])
-    with pytest.raises(ValueError, match="agent: got an environment of 2 discrete actions"):
-        action_bounds(gymnax_world("CartPole-v1"), "agent")
-    with pytest.raises(ValueError, match="agent: got an environment of continuous actions"):
-        number_of_actions(AIMING, "agent")
 
 
 def test_what_has_no_step_is_an_error():

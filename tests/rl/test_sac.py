@@ -6,22 +6,21 @@ import numpy as np
 import pytest
 from rl.aiming import AIMING
 
+from mlr_jax.rl import probe_environments as probes
+from mlr_jax.rl.environment import action_bounds
 from mlr_jax.rl.experience import Transition
 from mlr_jax.rl.mdp import random_mdp
 from mlr_jax.rl.mdp_world import world_of
 from mlr_jax.rl.sac import (
     Hypers,
     actor_loss,
-    bounded_normal,
     critic_loss,
     draw_actions,
     networks_of,
     policy,
     sac,
-    sample_squashed,
     stretch,
 )
-from mlr_jax.rl.world import action_bounds
 
 SMALL = {"hidden": (8,), "capacity": 20, "warmup": 10}
 
@@ -33,27 +32,6 @@ def trained():
     state = jax.jit(learner.init)(jax.random.key(0), hypers)
     state, metrics = jax.jit(lambda state: jax.lax.scan(learner.step, state, None, length=1500))(state)
     return learner, state, metrics
-
-
-def test_the_density_of_a_squashed_normal_integrates_to_one_and_is_that_of_its_samples():
-    outputs = jnp.array([0.3, -0.2])
-    mean, deviation = (float(part[0]) for part in bounded_normal(outputs))
-    a = np.linspace(-1, 1, 20_003)[1:-1]
-    actions, log_prob = jax.vmap(sample_squashed, (None, 0))(
-        outputs, jnp.asarray((np.arctanh(a) - mean) / deviation)[:, None]
-    )
-    np.testing.assert_allclose(actions[:, 0], a, atol=1e-5)
-    assert np.trapezoid(np.exp(log_prob), a) == pytest.approx(1, abs=1e-3)
-    by_hand = (
-        -0.5 * ((np.arctanh(a) - mean) / deviation) ** 2 - np.log(deviation * np.sqrt(2 * np.pi)) - np.log(1 - a**2)
-    )
-    np.testing.assert_allclose(log_prob, by_hand, atol=2e-2, rtol=1e-3)
-
-
-def test_log_probabilities_stay_finite_where_the_tanh_is_one():
-    actions, log_prob = sample_squashed(jnp.array([40.0, 0.0]), jnp.zeros(1))
-    assert actions[0] == 1
-    assert np.isfinite(log_prob)
 
 
 def test_the_losses_are_those_of_a_computation_by_hand():
@@ -91,7 +69,34 @@ def test_the_losses_are_those_of_a_computation_by_hand():
     expected = np.mean(0.3 * np.asarray(log_prob) - two_values(state.params.critics, seen, a_own).min(0))
     loss, entropy = actor_loss(networks, state.params.actor, state.params.critics, seen, key, temperature=0.3)
     assert float(loss) == pytest.approx(expected, rel=1e-4)
-    assert float(entropy) == pytest.approx(-np.mean(log_prob), rel=1e-5)
+    assert float(entropy) == pytest.approx(-float(log_prob.mean()), rel=1e-5)
+
+
+PROBES = {
+    probes.constant_reward: ({0.0: 1}, None),
+    probes.known_reward: ({-1.0: -1, 1.0: 1}, None),
+    probes.known_discount: ({0.0: 0.8, 1.0: 1}, None),
+    probes.action_decides: ({0.0: 1}, {0.0: 0.5}),
+    probes.observation_decides: ({-1.0: 1, 1.0: 1}, {-1.0: -0.5, 1.0: 0.5}),
+}
+"""The exact value of the best action by observation, for a discount of 0.8, and that action where it matters."""
+
+
+@pytest.mark.parametrize("probe", PROBES, ids=lambda probe: probe.__name__)
+def test_it_solves_the_probes_to_the_exact_value(probe):
+    world, hidden = probe(continuous=True), (16,)
+    learner = sac(world, hidden=hidden, num_envs=8, updates=2, batch_size=64, capacity=800, warmup=400)
+    hypers = Hypers(1e-2, 0.8, target_rate=0.1, target_entropy=-3.0, first_temperature=0.01)
+    state = jax.jit(learner.init)(jax.random.key(0), hypers)
+    state, _ = jax.jit(lambda state: jax.lax.scan(learner.step, state, None, length=600))(state)
+    values, actions = PROBES[probe]
+    for observation, value in values.items():
+        seen = jnp.array([observation])
+        action, _ = policy(world, hidden).act(state, None, seen, jax.random.key(0))
+        q = networks_of(world, hidden).critics.apply(state.params.critics, seen[None], action[None])
+        np.testing.assert_allclose(q[0], value, atol=0.06)
+        if actions is not None:
+            assert float(action[0]) == pytest.approx(actions[observation], abs=0.1)
 
 
 def test_it_aims_where_it_should_and_knows_what_that_is_worth(trained):
@@ -123,5 +128,5 @@ def test_actions_are_stretched_to_the_bounds():
 
 def test_discrete_actions_are_an_error():
     world = world_of(random_mdp(jax.random.key(0), 3, 2), 5, one_hot=True)
-    with pytest.raises(ValueError, match="sac: got an environment of 2 discrete actions, continuous ones are needed"):
+    with pytest.raises(ValueError, match="sac: got MDP, whose actions are discrete; needed are continuous ones"):
         sac(world)

@@ -7,9 +7,9 @@ import pytest
 
 from mlr_jax.rl import dynamic_programming as dp
 from mlr_jax.rl import tabular
+from mlr_jax.rl.environment import make
 from mlr_jax.rl.mdp import MDP, random_mdp
 from mlr_jax.rl.mdp_world import world_of
-from mlr_jax.rl.world import gymnax_world
 
 STATES = 5
 
@@ -48,8 +48,8 @@ def test_three_updates_by_hand():
     at_end = jnp.array([0, 0, 1.0])
     corridor = MDP(move, jnp.broadcast_to(at_end, (3, 1, 3)), at_end, jnp.array([1.0, 0, 0]))
     hypers = tabular.Hypers(learning_rate=0.5, decay=0.0, discount=0.9)
-    for make in (tabular.sarsa, tabular.expected_sarsa, tabular.q_learning):
-        learner = make(world_of(corridor, 10), 3, rollout=4)
+    for method in (tabular.sarsa, tabular.expected_sarsa, tabular.q_learning):
+        learner = method(world_of(corridor, 10), 3, rollout=4)
         state, metrics = jax.jit(learner.step)(learner.init(jax.random.key(0), hypers), None)
         np.testing.assert_allclose(state.values[:, 0], [0.5 * 0.9 * 0.5, 0.75, 0], rtol=1e-6)
         np.testing.assert_allclose(metrics["reward"], 0.5)
@@ -63,7 +63,7 @@ def test_an_episode_that_is_only_cut_off_is_worth_what_would_have_followed(mdp):
 
 
 def test_gymnaxs_lake_is_learned_and_crossed():
-    world = gymnax_world("FrozenLake-misc", is_slippery=False)
+    world = make("FrozenLake-misc", is_slippery=False)
     learner = tabular.q_learning(world, 16, rollout=2000)
     hypers = tabular.Hypers(discount=0.9, epsilon=0.3, first_value=1.0)
     state, _ = jax.jit(learner.step)(learner.init(jax.random.key(0), hypers), None)

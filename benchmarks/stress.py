@@ -1,7 +1,7 @@
 """Run a vmapped, scanned program some hundred times and see that it never stops.
 
     python benchmarks/stress.py --runs 300
-    python benchmarks/stress.py --runs 300 --agent dqn --seeds 16
+    python benchmarks/stress.py --runs 300 --agent ppo --seeds 16
     PJRT_NPROC=2 python benchmarks/stress.py --runs 300     # the pool that may stop for ever
 
 With its default pool of two threads XLA:CPU can stop for ever on programs like this one: environments stepped in a
@@ -89,7 +89,21 @@ def dqn_agent() -> Callable[[jax.Array], jax.Array]:
     return run
 
 
-AGENTS: dict[str, Callable[[], Callable]] = {"toy": lambda: agent, "dqn": dqn_agent}
+def ppo_agent() -> Callable[[jax.Array], jax.Array]:
+    """The package's PPO on CartPole, environment included."""
+    from mlr_jax.rl.environment import make
+    from mlr_jax.rl.ppo import Hypers, ppo
+
+    learner = ppo(make("CartPole-v1"))
+
+    def run(key: jax.Array) -> jax.Array:
+        state = learner.init(key, Hypers())
+        return optax.tree.norm(lax.scan(learner.step, state, None, length=UPDATES)[0].params)
+
+    return run
+
+
+AGENTS: dict[str, Callable[[], Callable]] = {"toy": lambda: agent, "ppo": ppo_agent, "dqn": dqn_agent}
 
 
 def main() -> None:

@@ -22,9 +22,10 @@ from mlr_jax.core.schedules import Schedule, constant
 from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.rl import replay as memory
 from mlr_jax.rl.environment import Environment, env_params_of, number_of_actions
-from mlr_jax.rl.experience import Worlds, begin, blank, check_memory, collect, flatten
+from mlr_jax.rl.experience import blank, check_memory, collect, flatten
 from mlr_jax.rl.play import Policy, play_episodes
 from mlr_jax.rl.replay import Recollection, Replay, Target
+from mlr_jax.rl.rollout import Actors, begin
 
 
 class Hypers(NamedTuple):
@@ -53,7 +54,7 @@ class State(NamedTuple):
     target_params: Any
     opt_state: Any
     replay: Replay
-    worlds: Worlds
+    actors: Actors
 
 
 def q_learning_error(
@@ -121,11 +122,11 @@ def dqn(
     def init(key: Key, hypers: Hypers) -> State:
         hypers = as_arrays(hypers)
         params_key, begin_key, warmup_key, key = jax.random.split(key, 4)
-        worlds = begin(environment, env_params_of(environment, hypers), begin_key, num_envs)
-        params = model.init(params_key, worlds.observation)
-        replay = memory.empty(blank(worlds, jnp.int32(0), store_as), capacity, prioritised=prioritised)
+        actors = begin(environment, env_params_of(environment, hypers), begin_key, num_envs)
+        params = model.init(params_key, actors.observation)
+        replay = memory.empty(blank(actors, jnp.int32(0), store_as), capacity, prioritised=prioritised)
         opt_state = optimizer(hypers).init(params)
-        state = State(jnp.int32(0), key, hypers, params, params, opt_state, replay, worlds)
+        state = State(jnp.int32(0), key, hypers, params, params, opt_state, replay, actors)
         keys = jax.random.split(warmup_key, warmup // (num_envs * rollout))
         return lax.scan(lambda state, key: (play(state, key, jnp.float32(1.0)), None), state, keys)[0]
 
@@ -139,8 +140,8 @@ def dqn(
             return jnp.where(jax.random.uniform(coin_key, best.shape) < epsilon, anything, best)
 
         env_params = env_params_of(environment, state.hypers)
-        worlds, transitions = collect(environment, env_params, state.worlds, key, act=act, length=rollout)
-        return state._replace(worlds=worlds, replay=memory.remember(state.replay, flatten(transitions), newest))
+        actors, transitions = collect(environment, env_params, state.actors, key, act=act, length=rollout)
+        return state._replace(actors=actors, replay=memory.remember(state.replay, flatten(transitions), newest))
 
     def learn(state: State, key: Key) -> tuple[State, Metrics]:
         """One update of the online network."""
@@ -163,7 +164,7 @@ def dqn(
         is_due = (state.step + 1) % target_every == 0
         moved = optax.incremental_update(state.params, state.target_params, state.hypers.target_rate)
         target_params = jax.tree.map(lambda new, old: jnp.where(is_due, new, old), moved, state.target_params)
-        metrics = {**jax.tree.map(jnp.mean, metrics), "epsilon": epsilon, "return": jnp.mean(state.worlds.last_return)}
+        metrics = {**jax.tree.map(jnp.mean, metrics), "epsilon": epsilon, "return": jnp.mean(state.actors.last_return)}
         return state._replace(step=state.step + 1, target_params=target_params), metrics
 
     def evaluate(state: State, keys: Key) -> Metrics:

@@ -26,8 +26,9 @@ from mlr_jax.rl import buffer as replay
 from mlr_jax.rl.buffer import Buffer
 from mlr_jax.rl.distributions import TanhNormal
 from mlr_jax.rl.environment import Environment, action_bounds, env_params_of
-from mlr_jax.rl.experience import Transition, Worlds, begin, blank, check_memory, collect, flatten
+from mlr_jax.rl.experience import Transition, blank, check_memory, collect, flatten
 from mlr_jax.rl.play import Policy, play_episodes
+from mlr_jax.rl.rollout import Actors, begin
 
 LOG_STD = (-5.0, 2.0)
 """Least and greatest log of a standard deviation."""
@@ -63,7 +64,7 @@ class State(NamedTuple):
     target_critics: Any
     opt_state: Params
     memory: Buffer
-    worlds: Worlds
+    actors: Actors
 
 
 class Critics(nn.Module):
@@ -153,15 +154,15 @@ def sac(
     def init(key: Key, hypers: Hypers) -> State:
         hypers = as_arrays(hypers)
         actor_key, critic_key, begin_key, warmup_key, key = jax.random.split(key, 5)
-        worlds = begin(environment, env_params_of(environment, hypers), begin_key, num_envs)
+        actors = begin(environment, env_params_of(environment, hypers), begin_key, num_envs)
         params = Params(
-            networks.actor.init(actor_key, worlds.observation),
-            networks.critics.init(critic_key, worlds.observation, jnp.zeros((num_envs, size))),
+            networks.actor.init(actor_key, actors.observation),
+            networks.critics.init(critic_key, actors.observation, jnp.zeros((num_envs, size))),
             jnp.log(hypers.first_temperature),
         )
-        memory = replay.empty(blank(worlds, jnp.zeros(size)), capacity)
+        memory = replay.empty(blank(actors, jnp.zeros(size)), capacity)
         opt_state = Params(*map(optimizer(hypers).init, params))
-        state = State(jnp.int32(0), key, hypers, params, params.critics, opt_state, memory, worlds)
+        state = State(jnp.int32(0), key, hypers, params, params.critics, opt_state, memory, actors)
         keys = jax.random.split(warmup_key, warmup // (num_envs * rollout))
         return lax.scan(lambda state, key: (play(state, key, at_random=True), None), state, keys)[0]
 
@@ -173,11 +174,11 @@ def sac(
                 return jax.random.uniform(key, (num_envs, size), minval=-1.0, maxval=1.0)
             return draw_actions(networks, state.params.actor, observations, key)[0]
 
-        worlds, transitions = collect(
-            environment, env_params_of(environment, state.hypers), state.worlds, key,
+        actors, transitions = collect(
+            environment, env_params_of(environment, state.hypers), state.actors, key,
             act=act, length=rollout, as_played=lambda action: stretch(action, bounds),
         )  # fmt: skip
-        return state._replace(worlds=worlds, memory=replay.add(state.memory, flatten(transitions)))
+        return state._replace(actors=actors, memory=replay.add(state.memory, flatten(transitions)))
 
     def learn(state: State, key: Key) -> tuple[State, Metrics]:
         """One update of the critics, then of the actor, then of the temperature."""
@@ -214,7 +215,7 @@ def sac(
     def step(state: State, batch: None = None) -> tuple[State, Metrics]:
         play_key, learn_key = jax.random.split(jax.random.fold_in(state.key, state.step))
         state, metrics = lax.scan(learn, play(state, play_key), jax.random.split(learn_key, updates))
-        metrics = {**jax.tree.map(jnp.mean, metrics), "return": jnp.mean(state.worlds.last_return)}
+        metrics = {**jax.tree.map(jnp.mean, metrics), "return": jnp.mean(state.actors.last_return)}
         return state._replace(step=state.step + 1), metrics
 
     def evaluate(state: State, keys: Key) -> Metrics:

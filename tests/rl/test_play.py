@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlr_jax.rl.experience import begin, collect, flatten
+from mlr_jax.rl.experience import collect, flatten
 from mlr_jax.rl.mdp import MDP
 from mlr_jax.rl.mdp_world import world_of
 from mlr_jax.rl.play import Policy, play_episodes, play_one
+from mlr_jax.rl.rollout import begin
 
 STEPS = jnp.eye(4, k=1).at[3, 3].set(1)[:, None]
 ENDLESS = MDP(jnp.roll(jnp.eye(4), 1, axis=1)[:, None], jnp.ones((4, 1, 4)), jnp.zeros(4), jnp.eye(4)[0])
@@ -39,14 +40,14 @@ def test_one_episode_is_seen_step_by_step():
 def test_what_is_collected_tells_an_end_from_a_cut_and_shows_what_was_seen_there():
     for longest, seen_last, terminated in ((10, 3, [0, 0, 1, 0]), (2, 2, [0, 0, 0, 0])):
         world = world_of(CORRIDOR, longest)
-        worlds = begin(world, world.params, jax.random.key(0), 2)
+        actors = begin(world, world.params, jax.random.key(0), 2)
         act = lambda seen, key: jnp.zeros(2, jnp.int32)  # noqa: E731
-        worlds, found = collect(world, world.params, worlds, jax.random.key(1), act=act, length=4)
+        actors, found = collect(world, world.params, actors, jax.random.key(1), act=act, length=4)
         np.testing.assert_array_equal(found.terminated[:, 0], terminated)
         ended = np.flatnonzero(found.ended[:, 0])
         assert found.next_observation[ended[0], 0] == seen_last
         assert found.observation[ended[0] + 1, 0] == 0
-        assert worlds.last_return[0] == (7 if longest == 10 else 3)
+        assert actors.last_return[0] == (7 if longest == 10 else 3)
         np.testing.assert_array_equal(flatten(found).reward[::2], found.reward[:, 0])
 
 

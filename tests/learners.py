@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases
 from graphs import graph_cases, link_cases, node_cases
 from learner_case import Case, Wrap, image_batch
-from rl import memory_cases
+from rl import memory_cases, policy_cases
 
 from mlr_jax.core.accumulate import accumulate
 from mlr_jax.core.ema import ema
@@ -71,4 +71,5 @@ LEARNERS: dict[str, Case] = {
     **graph_cases.CASES,
     **link_cases.CASES,
     **memory_cases.CASES,
+    **policy_cases.CASES,
 }

@@ -92,6 +92,7 @@ def vtrace(
     v_tm1: jax.Array,
     v_t: jax.Array,
     ratio_tm1: jax.Array,
+    *,
     lambda_t: jax.typing.ArrayLike = 1.0,
     clip: float = 1.0,
 ) -> VTrace:

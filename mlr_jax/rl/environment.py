@@ -7,7 +7,8 @@ shows how).
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -183,7 +184,8 @@ def with_env_params(hypers: Hypers, environment: Environment, fields: Sequence[s
     for field in chosen:
         if field not in numbers:
             raise ValueError(f"{environment.name}: got {field!r}, its numbers are {', '.join(numbers)}")
-    kind = _extended(type(hypers), chosen)
+    old: Any = type(hypers)
+    kind = _extended(old, chosen)
     return kind(*hypers, *(numbers[field] for field in chosen))
 
 
@@ -194,13 +196,14 @@ def env_params_of(environment: Environment, hypers: Hypers) -> EnvParams:
 
 
 @cache
-def _extended(kind: Any, fields: tuple[str, ...]) -> Any:
+def _extended(kind: Hashable, fields: tuple[str, ...]) -> Any:
     """The NamedTuple with further fields: one and the same class every time, as pytrees compare them by identity."""
-    return NamedTuple(kind.__name__, [(name, float) for name in (*kind._fields, *(PREFIX + field for field in fields))])
+    old: Any = kind
+    return namedtuple(old.__name__, (*old._fields, *(PREFIX + field for field in fields)))
 
 
 def _fields(params: EnvParams) -> list[str]:
-    return list(getattr(params, "_fields", None) or getattr(params, "__dataclass_fields__", ()))
+    return [*getattr(params, "_fields", getattr(params, "__dataclass_fields__", ()))]
 
 
 def _quietly(function: Callable, *arguments: Any, **keywords: Any) -> Any:

@@ -137,7 +137,8 @@ def actor_critic(
 ) -> ActorCritic | RecurrentActorCritic:
     """The network for an environment's actions, with a memory of `memory_width` numbers where that is not 0."""
     discrete = environment.num_actions is not None
-    size: Any = environment.num_actions if discrete else len(environment.action_low)
+    ends: Any = environment.action_low
+    size: Any = environment.num_actions if discrete else len(ends)
     if memory_width:
         return RecurrentActorCritic(size, not discrete, torso, memory_width)
     return ActorCritic(size, not discrete, torso)

@@ -11,9 +11,9 @@ CLIP = 10.0
 
 
 class Moments(NamedTuple):
-    """Of `count` values seen so far, mean and variance of each coordinate, [...]."""
+    """Of `weight` values seen so far, mean and variance of each coordinate, [...]."""
 
-    count: jax.Array
+    weight: jax.Array
     mean: jax.Array
     variance: jax.Array
 
@@ -28,9 +28,9 @@ def update(moments: Moments, values: jax.Array) -> Moments:
     values = values.astype(jnp.float32)
     count = values.shape[0]
     mean, variance = jnp.mean(values, axis=0), jnp.var(values, axis=0)
-    total = moments.count + count
+    total = moments.weight + count
     apart = mean - moments.mean
-    squares = moments.variance * moments.count + variance * count + jnp.square(apart) * moments.count * count / total
+    squares = moments.variance * moments.weight + variance * count + jnp.square(apart) * moments.weight * count / total
     return Moments(total, moments.mean + apart * count / total, squares / total)
 
 

@@ -116,8 +116,8 @@ def experience(agent: Agent, state: State, key: Key, num_steps: int) -> tuple[St
     """
     hypers = state.hypers
     actors, played = rollout(
-        agent.environment, env_params_of(agent.environment, hypers), act_of(agent, state), state.actors, key, num_steps,
-        as_played=lambda action: within_bounds(agent.environment, action),
+        agent.environment, env_params_of(agent.environment, hypers), act_of(agent, state), state.actors, key,
+        num_steps=num_steps, as_played=lambda action: within_bounds(agent.environment, action),
     )  # fmt: skip
     scale, reward = state.scale, played.reward
     if isinstance(scale, RewardScale):
@@ -166,7 +166,7 @@ def within_bounds(environment: Environment, action: jax.Array) -> jax.Array:
     """A continuous action, cut off at -1 and 1 and stretched to the environment's bounds; a discrete one as it is."""
     if environment.action_low is None or environment.action_high is None:
         return action
-    low, high = jnp.asarray(environment.action_low), jnp.asarray(environment.action_high)
+    low, high = (jnp.asarray(end) for end in (environment.action_low, environment.action_high))
     return low + 0.5 * (high - low) * (jnp.clip(action, -1.0, 1.0) + 1.0)
 
 

@@ -41,7 +41,7 @@ def ppo_loss(model: nn.Module, params: Any, batch: Experience, hypers: Hypers) -
     memory = jax.tree.map(lambda leaf: leaf[:, 0], batch.memory)
     called: Any = model.apply(params, memory, jnp.swapaxes(batch.observation, 0, 1), jnp.swapaxes(batch.start, 0, 1))
     distribution, value, _ = called
-    batch = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), batch._replace(memory=(), observation=(), start=()))
+    batch = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), batch)
     advantage = (batch.advantage - jnp.mean(batch.advantage)) / (jnp.std(batch.advantage) + 1e-8)
 
     log_ratio = distribution.log_prob(batch.action) - batch.log_prob
@@ -78,7 +78,7 @@ def ppo(
     normalise_rewards: bool = False,
     greedy: bool = True,
 ) -> Learner:
-    """An agent whose step plays `num_steps` steps in each of `num_envs` environments and learns `epochs` times from them.
+    """An agent whose step plays `num_steps` steps in each of `num_envs` environments and learns `epochs` times of it.
 
     model: as those of `rl/networks.py`, two perceptrons of 64, 64 where it is not given. `sequence` is how many steps
     in a row are learned from together, 1 without a memory and `num_steps` with one; in each epoch the sequences are
@@ -128,7 +128,7 @@ def ppo(
 
 
 def in_sequences(played: Experience, length: int) -> Experience:
-    """Leaves [T, N, ...] -> [T N / length, length, ...]; of the memories only the first of each sequence, [., 1, ...]."""
+    """Leaves [T, N, ...] -> [T N / length, length, ...]; of memories the first of each sequence, [., 1, ...]."""
 
     def cut(leaf: jax.Array) -> jax.Array:
         steps, rows = leaf.shape[:2]

@@ -7,7 +7,7 @@ fails the first that it fails has its error there.
 2. known_reward:       one step, the observation is the reward: does the value depend on the observation?
 3. known_discount:     two steps, reward 1 at the end: is the value carried back through time, discounted?
 4. action_decides:     one step, the reward is 1 for action 1 and 0 for action 0: does the policy improve?
-5. observation_decides: one step, the reward is 1 where the action agrees with the observation, else 0: do both together?
+5. observation_decides: one step, the reward is 1 where the action fits the observation, else 0: do both together?
 
 They double as the example of writing an environment: a `reset`, a `transition`, and `with_automatic_reset`.
 """

@@ -74,7 +74,7 @@ def reinforce(
 ) -> Learner:
     """An agent whose step plays an episode from its beginning in each of `num_envs` environments, and learns from it.
 
-    Episodes are cut off after `num_steps` steps, as if nothing followed. The model and `evaluate` are as those of `ppo`.
+    Episodes are cut off after `num_steps` steps, as if nothing followed. Model and `evaluate` are as those of `ppo`.
     Metrics: parts of the loss, and the mean return of these episodes. Raises ValueError for episodes of no step.
     """
     agent = agent_of(environment, model, optimizer)
@@ -89,8 +89,8 @@ def reinforce(
         env_params, net = env_params_of(environment, state.hypers), agent.model
         actors = begin(environment, env_params, begin_key, num_envs, net.no_memory(num_envs))  # type: ignore[attr-defined]
         _, played = rollout(
-            environment, env_params, act_of(agent, state), actors, play_key, num_steps,
-            as_played=lambda action: within_bounds(environment, action),
+            environment, env_params, act_of(agent, state), actors, play_key,
+            num_steps=num_steps, as_played=lambda action: within_bounds(environment, action),
         )  # fmt: skip
         loss_of = jax.grad(
             lambda params: reinforce_loss(net, params, played, state.hypers, baseline=baseline), has_aux=True

@@ -70,6 +70,7 @@ def rollout(
     act: Act,
     actors: Actors,
     key: Key,
+    *,
     num_steps: int,
     as_played: Callable[[jax.Array], jax.Array] = lambda action: action,
 ) -> tuple[Actors, Trajectory]:

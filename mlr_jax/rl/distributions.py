@@ -15,9 +15,18 @@ class Categorical(NamedTuple):
 
     logits: jax.Array
 
+    @staticmethod
+    def noise(key: Key, shape: tuple[int, ...]) -> jax.Array:
+        """What a sample needs of chance: Gumbel numbers -log(-log u), u uniform, of the logits' shape."""
+        return jax.random.gumbel(key, shape)
+
+    def sample_by(self, noise: jax.Array) -> jax.Array:
+        """argmax of logits + noise: the Gumbel trick."""
+        return jnp.argmax(self.logits + noise, axis=-1).astype(jnp.int32)
+
     def sample(self, key: Key) -> jax.Array:
-        """argmax of logits - log(-log u), u uniform: the Gumbel trick."""
-        return jax.random.categorical(key, self.logits).astype(jnp.int32)
+        """An action."""
+        return self.sample_by(self.noise(key, self.logits.shape))
 
     def mode(self) -> jax.Array:
         """The likeliest action."""
@@ -45,9 +54,18 @@ class Normal(NamedTuple):
     mean: jax.Array
     log_std: jax.Array
 
+    @staticmethod
+    def noise(key: Key, shape: tuple[int, ...]) -> jax.Array:
+        """What a sample needs of chance: standard normal numbers of the mean's shape."""
+        return jax.random.normal(key, shape)
+
+    def sample_by(self, noise: jax.Array) -> jax.Array:
+        """mean + std * noise."""
+        return self.mean + jnp.exp(self.log_std) * noise
+
     def sample(self, key: Key) -> jax.Array:
-        """mean + std e with e standard normal."""
-        return self.mean + jnp.exp(self.log_std) * jax.random.normal(key, self.mean.shape, self.mean.dtype)
+        """An action."""
+        return self.sample_by(self.noise(key, self.mean.shape))
 
     def mode(self) -> jax.Array:
         """The mean."""

@@ -47,11 +47,19 @@ class Step(NamedTuple):
     info: Mapping[str, jax.Array]
 
 
+Transition = Callable[
+    [Key, EnvState, jax.Array, EnvParams], tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array]
+]
+"""key, state, action, params -> observation, state, reward, terminated, truncated: a step that never resets."""
+
+
 class Environment(NamedTuple):
     """One environment; callers vmap. Either `num_actions` is there or `action_low` and `action_high` [A] are.
 
-    reset: key, params -> observation, state
-    step:  key, state, action, params -> Step, the new episode begun where one has ended
+    reset:      key, params -> observation, state
+    step:       key, state, action, params -> Step, the new episode begun where one has ended
+    transition: the step without a reset, where there is such a thing: then a rollout prepares the beginnings of new
+                episodes all at once, and not one in every step
     """
 
     reset: Callable[[Key, EnvParams], tuple[jax.Array, EnvState]]
@@ -62,12 +70,7 @@ class Environment(NamedTuple):
     action_low: np.ndarray | None = None
     action_high: np.ndarray | None = None
     name: str = ""
-
-
-Transition = Callable[
-    [Key, EnvState, jax.Array, EnvParams], tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array]
-]
-"""key, state, action, params -> observation, state, reward, terminated, truncated: a step that never resets."""
+    transition: Transition | None = None
 
 
 def with_automatic_reset(
@@ -77,15 +80,20 @@ def with_automatic_reset(
 
     def step(key: Key, state: EnvState, action: jax.Array, params: EnvParams) -> Step:
         transition_key, reset_key = jax.random.split(key)
-        final, after, reward, terminated, truncated = transition(transition_key, state, action, params)
-        has_ended = terminated | truncated
-        first, anew = reset(reset_key, params)
-        observation, state = jax.tree.map(
-            lambda new, old: jnp.where(has_ended, new, old), (first, anew), (final, after)
-        )
-        return Step(observation, state, jnp.float32(reward), terminated, truncated, {"final_observation": final})
+        after = transition(transition_key, state, action, params)
+        return begin_anew_at_the_end(after, reset(reset_key, params))
 
     return step
+
+
+def begin_anew_at_the_end(
+    after: tuple[jax.Array, EnvState, jax.Array, jax.Array, jax.Array], beginning: tuple[jax.Array, EnvState]
+) -> Step:
+    """What a transition gave, with the beginning of another episode put in its place where it has ended one."""
+    final, state, reward, terminated, truncated = after
+    has_ended = terminated | truncated
+    observation, state = jax.tree.map(lambda new, old: jnp.where(has_ended, new, old), beginning, (final, state))
+    return Step(observation, state, jnp.float32(reward), terminated, truncated, {"final_observation": final})
 
 
 def make(name: str, **changes: Any) -> Environment:
@@ -123,6 +131,8 @@ def from_gymnax(environment: Any, params: EnvParams, name: str = "") -> Environm
 
     Raises ValueError for an episode of no steps and for actions that are neither discrete nor a box.
     """
+    from gymnax.environments.environment import Environment as BaseEnvironment
+
     name = name or str(getattr(environment, "name", type(environment).__name__))
     check_length(name, params)
 
@@ -134,14 +144,22 @@ def from_gymnax(environment: Any, params: EnvParams, name: str = "") -> Environm
         seen = {"final_observation": info["final_observation"]}
         return _strong(Step(observation, state, jnp.float32(reward), jnp.bool(terminated), jnp.bool(truncated), seen))
 
+    def transition(key: Key, state: EnvState, action: jax.Array, params: EnvParams):
+        final, after, reward, terminated, _ = _quietly(environment.step_env, key, state, action, params)
+        truncated = _quietly(environment.is_truncated, after, params)
+        return _strong((final, after, jnp.float32(reward), jnp.bool(terminated), jnp.bool(truncated)))
+
     observation, _ = jax.eval_shape(reset, jax.random.key(0), params)
+    found = Environment(reset, step, params, observation.shape, name=name)
+    if getattr(type(environment), "step", None) is BaseEnvironment.step:  # it is made of exactly these two
+        found = found._replace(step=with_automatic_reset(reset, transition), transition=transition)
     space = environment.action_space(params)
     if hasattr(space, "n"):
-        return Environment(reset, step, params, observation.shape, num_actions=int(space.n), name=name)
+        return found._replace(num_actions=int(space.n))
     if not hasattr(space, "low"):
         raise ValueError(f"{name}: got actions of {space}, needed is a discrete space or a box")
     low, high = (np.broadcast_to(np.asarray(end, np.float32), space.shape) for end in (space.low, space.high))
-    return Environment(reset, step, params, observation.shape, action_low=low, action_high=high, name=name)
+    return found._replace(action_low=low, action_high=high)
 
 
 def check_length(name: str, params: EnvParams) -> None:

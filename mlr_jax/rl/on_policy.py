@@ -11,12 +11,13 @@ from mlr_jax.core.hypers import as_arrays
 from mlr_jax.core.types import Hypers, Key, Metrics
 from mlr_jax.ops.returns import gae
 from mlr_jax.rl import normalise
+from mlr_jax.rl.distributions import Categorical, Normal
 from mlr_jax.rl.environment import Environment, env_params_of
 from mlr_jax.rl.networks import Distribution, actor_critic
 from mlr_jax.rl.normalise import Moments, RewardScale
 from mlr_jax.rl.optimizer import clipped_adam
 from mlr_jax.rl.play import Policy, play_episodes
-from mlr_jax.rl.rollout import Act, Actors, Memory, Trajectory, begin, memory_after, rollout
+from mlr_jax.rl.rollout import Actors, Memory, Trajectory, begin, memory_after, rollout
 
 
 class State(NamedTuple):
@@ -92,15 +93,24 @@ def first_state(agent: Agent, num_envs: int, key: Key, hypers: Hypers) -> State:
     )
 
 
-def act_of(agent: Agent, state: State) -> Act:
-    """Actions drawn from the policy; their log-probabilities are noted."""
+def play_on(agent: Agent, state: State, actors: Actors, key: Key, num_steps: int) -> tuple[Actors, Trajectory]:
+    """A rollout by actions drawn from the policy; their log-probabilities are noted."""
+    environment: Any = agent.environment
+    discrete = environment.num_actions is not None
+    kind, size = (Categorical, environment.num_actions) if discrete else (Normal, len(environment.action_low))
 
-    def act(key: Key, memory: Memory, observation: jax.Array, start: jax.Array):
+    def draw(key: Key, num_steps: int, num_envs: int) -> jax.Array:
+        return kind.noise(key, (num_steps, num_envs, size))
+
+    def act(noise: jax.Array, memory: Memory, observation: jax.Array, start: jax.Array):
         distribution, _, memory = _step(agent, state, memory, observation, start)
-        action = distribution.sample(key)
+        action = distribution.sample_by(noise)
         return action, memory, distribution.log_prob(action)
 
-    return act
+    return rollout(
+        environment, env_params_of(environment, state.hypers), act, actors, key,
+        num_steps=num_steps, draw=draw, as_played=lambda action: within_bounds(environment, action),
+    )  # fmt: skip
 
 
 def look(seen: Moments | tuple[()], observation: jax.Array) -> jax.Array:
@@ -115,10 +125,7 @@ def experience(agent: Agent, state: State, key: Key, num_steps: int) -> tuple[St
     value of a final observation stands in for what would have followed where an episode was cut off.
     """
     hypers = state.hypers
-    actors, played = rollout(
-        agent.environment, env_params_of(agent.environment, hypers), act_of(agent, state), state.actors, key,
-        num_steps=num_steps, as_played=lambda action: within_bounds(agent.environment, action),
-    )  # fmt: skip
+    actors, played = play_on(agent, state, state.actors, key, num_steps)
     scale, reward = state.scale, played.reward
     if isinstance(scale, RewardScale):
         scale, reward = normalise.scale_rewards(scale, reward, played.ended, hypers.discount)

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.flatten_util import ravel_pytree
 
 from mlr_jax.core.gradient import Optimizer
 from mlr_jax.core.types import Key, Learner, Metrics
@@ -98,7 +99,8 @@ def ppo(
         raise ValueError(f"minibatches: got {minibatches}, must divide the {num_sequences} sequences of the rollout")
 
     def init(key: Key, hypers: Hypers) -> State:
-        return first_state(agent, num_envs, key, hypers)
+        state = first_state(agent, num_envs, key, hypers)
+        return state._replace(opt_state=agent.optimizer(state.hypers).init(ravel_pytree(state.params)[0]))
 
     def step(state: State, batch: None = None) -> tuple[State, Metrics]:
         play_key, shuffle_key = jax.random.split(jax.random.fold_in(state.key, state.step))
@@ -106,20 +108,23 @@ def ppo(
         sequences = in_sequences(played, sequence)
         update = agent.optimizer(state.hypers).update
 
-        def learn(carry: tuple[Any, Any], chosen: jax.Array) -> tuple[tuple[Any, Any], Metrics]:
-            params, opt_state = carry
+        # As one vector: the optimizer's arithmetic on a dozen small arrays takes longer than the gradient.
+        vector, as_params = ravel_pytree(state.params)
+
+        def learn(carry: tuple[jax.Array, Any], chosen: jax.Array) -> tuple[tuple[jax.Array, Any], Metrics]:
+            vector, opt_state = carry
             minibatch = jax.tree.map(lambda leaf: leaf[chosen], sequences)
-            loss_of = jax.grad(lambda p: ppo_loss(agent.model, p, minibatch, state.hypers), has_aux=True)
-            gradients, metrics = loss_of(params)
-            updates, opt_state = update(gradients, opt_state, params)
-            return (optax.apply_updates(params, updates), opt_state), metrics
+            loss_of = jax.grad(lambda v: ppo_loss(agent.model, as_params(v), minibatch, state.hypers), has_aux=True)
+            gradient, metrics = loss_of(vector)
+            updates, opt_state = update(gradient, opt_state, vector)
+            return (optax.apply_updates(vector, updates), opt_state), metrics
 
         order = permute(shuffle_key, jnp.arange(epochs)[:, None], jnp.arange(num_sequences)[None], num_sequences)
-        (params, opt_state), metrics = lax.scan(
-            learn, (state.params, state.opt_state), order.reshape(epochs * minibatches, -1)
+        (vector, opt_state), metrics = lax.scan(
+            learn, (vector, state.opt_state), order.reshape(epochs * minibatches, -1)
         )
         metrics = {**jax.tree.map(jnp.mean, metrics), "return": jnp.mean(state.actors.last_return)}
-        return state._replace(step=state.step + 1, params=params, opt_state=opt_state), metrics
+        return state._replace(step=state.step + 1, params=as_params(vector), opt_state=opt_state), metrics
 
     def evaluate(state: State, keys: Key) -> Metrics:
         return play(agent, state, keys, greedy=greedy)

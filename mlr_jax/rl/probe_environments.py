@@ -109,7 +109,8 @@ def chain(length: int = 10, end: int = 1000) -> Environment:
         return observation, after, jnp.float32(params.reward), jnp.bool(False), is_cut
 
     step = with_automatic_reset(reset, transition)
-    return Environment(reset, step, ProbeParams(max_steps_in_episode=end), (length,), num_actions=2, name="chain")
+    made = Environment(reset, step, ProbeParams(max_steps_in_episode=end), (length,), num_actions=2, name="chain")
+    return made._replace(transition=transition)
 
 
 def _one_step(name: str, outcome, observations: tuple[float, ...], continuous: bool) -> Environment:
@@ -133,7 +134,8 @@ def _reset_to(observations: tuple[float, ...]):
 
 def _environment(name: str, reset, transition, continuous: bool) -> Environment:
     step = with_automatic_reset(reset, transition)
+    made = Environment(reset, step, ProbeParams(), (1,), name=name, transition=transition)
     if continuous:
         ends = np.full(1, 1.0, np.float32)
-        return Environment(reset, step, ProbeParams(), (1,), action_low=-ends, action_high=ends, name=name)
-    return Environment(reset, step, ProbeParams(), (1,), num_actions=2, name=name)
+        return made._replace(action_low=-ends, action_high=ends)
+    return made._replace(num_actions=2)

@@ -20,9 +20,9 @@ from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.ops.masked import masked_mean
 from mlr_jax.ops.returns import discounted_returns
 from mlr_jax.rl.environment import Environment, env_params_of
-from mlr_jax.rl.on_policy import State, act_of, agent_of, first_state, play, policy_of, within_bounds
+from mlr_jax.rl.on_policy import State, agent_of, first_state, play, play_on, policy_of
 from mlr_jax.rl.play import Policy
-from mlr_jax.rl.rollout import Trajectory, begin, rollout
+from mlr_jax.rl.rollout import Trajectory, begin
 
 
 class Hypers(NamedTuple):
@@ -88,10 +88,7 @@ def reinforce(
         begin_key, play_key = jax.random.split(jax.random.fold_in(state.key, state.step))
         env_params, net = env_params_of(environment, state.hypers), agent.model
         actors = begin(environment, env_params, begin_key, num_envs, net.no_memory(num_envs))  # type: ignore[attr-defined]
-        _, played = rollout(
-            environment, env_params, act_of(agent, state), actors, play_key,
-            num_steps=num_steps, as_played=lambda action: within_bounds(environment, action),
-        )  # fmt: skip
+        _, played = play_on(agent, state, actors, play_key, num_steps)
         loss_of = jax.grad(
             lambda params: reinforce_loss(net, params, played, state.hypers, baseline=baseline), has_aux=True
         )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.core.types import Key
-from mlr_jax.rl.environment import Environment, EnvParams, EnvState
+from mlr_jax.rl.environment import Environment, EnvParams, EnvState, Step, begin_anew_at_the_end
 
 Memory = Any
 """What a recurrent policy carries from step to step, leaves [N, ...]; () where there is nothing to carry."""
@@ -52,8 +52,10 @@ class Trajectory(NamedTuple):
     noted: Any
 
 
-Act = Callable[[Key, Memory, jax.Array, jax.Array], tuple[jax.Array, Memory, Any]]
-"""key, memory, observations [N, ...], starts [N] -> actions [N, ...], memory, and what is to be noted of them."""
+Act = Callable[[Any, Memory, jax.Array, jax.Array], tuple[jax.Array, Memory, Any]]
+"""chance, memory, observations [N, ...], starts [N] -> actions [N, ...], memory, and what is to be noted of them.
+
+Chance is a key, or whatever numbers were drawn for this step."""
 
 
 def begin(environment: Environment, params: EnvParams, key: Key, num_envs: int, memory: Memory = ()) -> Actors:
@@ -73,19 +75,26 @@ def rollout(
     *,
     num_steps: int,
     as_played: Callable[[jax.Array], jax.Array] = lambda action: action,
+    draw: Callable[[Key, int, int], Any] = lambda key, num_steps, num_envs: jax.random.split(key, num_steps),
 ) -> tuple[Actors, Trajectory]:
     """`num_steps` steps of every environment; the next call goes on where this one stopped.
 
     as_played: an action of the policy -> the action that the environment is given
+    draw:      key, T, N -> the chance that `act` is given in each step, leaves [T, ...]; a key of each by default
+
+    On a CPU a few random numbers cost as much as some thousand, so all that do not depend on what happens are drawn
+    before the loop: keys, the noise of actions, and the beginnings of new episodes.
     """
     num_envs = actors.start.shape[0]
-    # All keys at once: inside the scan, N at a time, drawing them costs more than it should.
-    keys = jax.random.split(key, (num_steps, num_envs + 1))
+    act_key, step_key = jax.random.split(key)
+    chance = draw(act_key, num_steps, num_envs)
+    keys = jax.random.split(step_key, (num_steps, num_envs))
 
-    def step(actors: Actors, keys: Key) -> tuple[Actors, Trajectory]:
-        action, memory, noted = act(keys[0], actors.memory, actors.observation, actors.start)
-        observation, env_state, reward, terminated, truncated, info = jax.vmap(environment.step, (0, 0, 0, None))(
-            keys[1:], actors.env_state, jax.vmap(as_played)(action), params
+    def step(actors: Actors, now: tuple[Any, Any]) -> tuple[Actors, Trajectory]:
+        chance, given = now
+        action, memory, noted = act(chance, actors.memory, actors.observation, actors.start)
+        observation, env_state, reward, terminated, truncated, info = world_step(
+            given, actors.env_state, jax.vmap(as_played)(action), params
         )
         ended = terminated | truncated
         earned = actors.earned + reward
@@ -102,7 +111,26 @@ def rollout(
             info["final_observation"], noted,
         )  # fmt: skip
 
-    return lax.scan(step, actors, keys)
+    given, world_step = _prepared(environment, params, keys)
+    return lax.scan(step, actors, (chance, given))
+
+
+def _prepared(environment: Environment, params: EnvParams, keys: Key) -> tuple[Any, Callable[..., Step]]:
+    """From keys [T, N] what each step is given, leaves [T, N, ...], and the step of all N that takes it.
+
+    It is `environment.step`, key for key, with the resets in it done beforehand where that can be.
+    """
+    transition = environment.transition
+    if transition is None:
+        return keys, jax.vmap(environment.step, (0, 0, 0, None))
+    both = jax.vmap(jax.vmap(jax.random.split))(keys)
+    beginnings = jax.vmap(jax.vmap(environment.reset, (0, None)), (0, None))(both[:, :, 1], params)
+
+    def step(given: tuple[Key, Any], state: EnvState, action: jax.Array, params: EnvParams) -> Step:
+        key, beginning = given
+        return begin_anew_at_the_end(transition(key, state, action, params), beginning)
+
+    return (both[:, :, 0], beginnings), jax.vmap(step, (0, 0, 0, None))
 
 
 def memory_after(actors: Actors, trajectory: Trajectory) -> Memory:

@@ -20,7 +20,7 @@ from mlr_jax.core.gradient import Optimizer
 from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.ops.permutation import permute
 from mlr_jax.rl.environment import Environment
-from mlr_jax.rl.on_policy import Experience, State, agent_of, experience, first_state, play, policy_of
+from mlr_jax.rl.on_policy import Agent, Experience, State, agent_of, experience, first_state, play, policy_of
 from mlr_jax.rl.play import Policy
 
 
@@ -105,31 +105,36 @@ def ppo(
     def step(state: State, batch: None = None) -> tuple[State, Metrics]:
         play_key, shuffle_key = jax.random.split(jax.random.fold_in(state.key, state.step))
         state, played = experience(agent, state, play_key, num_steps)
-        sequences = in_sequences(played, sequence)
-        update = agent.optimizer(state.hypers).update
-
-        # As one vector: the optimizer's arithmetic on a dozen small arrays takes longer than the gradient.
-        vector, as_params = ravel_pytree(state.params)
-
-        def learn(carry: tuple[jax.Array, Any], chosen: jax.Array) -> tuple[tuple[jax.Array, Any], Metrics]:
-            vector, opt_state = carry
-            minibatch = jax.tree.map(lambda leaf: leaf[chosen], sequences)
-            loss_of = jax.grad(lambda v: ppo_loss(agent.model, as_params(v), minibatch, state.hypers), has_aux=True)
-            gradient, metrics = loss_of(vector)
-            updates, opt_state = update(gradient, opt_state, vector)
-            return (optax.apply_updates(vector, updates), opt_state), metrics
-
-        order = permute(shuffle_key, jnp.arange(epochs)[:, None], jnp.arange(num_sequences)[None], num_sequences)
-        (vector, opt_state), metrics = lax.scan(
-            learn, (vector, state.opt_state), order.reshape(epochs * minibatches, -1)
-        )
+        every_epoch = jnp.arange(epochs)[:, None], jnp.arange(num_sequences)[None]
+        order = permute(shuffle_key, *every_epoch, num_sequences).reshape(epochs, minibatches, -1)
+        state, metrics = improve(agent, state, in_sequences(played, sequence), order)
         metrics = {**jax.tree.map(jnp.mean, metrics), "return": jnp.mean(state.actors.last_return)}
-        return state._replace(step=state.step + 1, params=as_params(vector), opt_state=opt_state), metrics
+        return state._replace(step=state.step + 1), metrics
 
     def evaluate(state: State, keys: Key) -> Metrics:
         return play(agent, state, keys, greedy=greedy)
 
     return Learner(init, step, evaluate)
+
+
+def improve(agent: Agent, state: State, sequences: Experience, order: jax.Array) -> tuple[State, Metrics]:
+    """One update after another on the sequences of each minibatch, order [epochs, minibatches, B]; metrics of each."""
+    update = agent.optimizer(state.hypers).update
+    # As one vector: the optimizer's arithmetic on a dozen small arrays takes longer than the gradient.
+    vector, as_params = ravel_pytree(state.params)
+
+    def learn(carry: tuple[jax.Array, Any], minibatch: Experience) -> tuple[tuple[jax.Array, Any], Metrics]:
+        vector, opt_state = carry
+        loss_of = jax.grad(lambda v: ppo_loss(agent.model, as_params(v), minibatch, state.hypers), has_aux=True)
+        gradient, metrics = loss_of(vector)
+        updates, opt_state = update(gradient, opt_state, vector)
+        return (optax.apply_updates(vector, updates), opt_state), metrics
+
+    def learn_epoch(carry: tuple[jax.Array, Any], chosen: jax.Array) -> tuple[tuple[jax.Array, Any], Metrics]:
+        return lax.scan(learn, carry, jax.tree.map(lambda leaf: leaf[chosen], sequences))
+
+    (vector, opt_state), metrics = lax.scan(learn_epoch, (vector, state.opt_state), order)
+    return state._replace(params=as_params(vector), opt_state=opt_state), metrics
 
 
 def in_sequences(played: Experience, length: int) -> Experience:

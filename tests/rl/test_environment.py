@@ -40,6 +40,21 @@ def test_a_step_keeps_the_shapes_and_types_of_a_reset(name):
     assert (after.reward.dtype, after.terminated.dtype, after.truncated.dtype) == (jnp.float32, bool, bool)
 
 
+@pytest.mark.parametrize("name", ["CartPole-v1", "MountainCar-v0"])
+def test_a_step_is_that_of_gymnax_itself(name):
+    import gymnax
+
+    environment, key = make(name, max_steps_in_episode=2), jax.random.key(3)
+    theirs, _ = gymnax.make(name)
+    _, state = environment.reset(key, environment.params)
+    for time in range(3):
+        arguments = jax.random.fold_in(key, time), state, jnp.int32(1), environment.params
+        ours, expected = environment.step(*arguments), theirs.step(*arguments)
+        jax.tree.map(np.testing.assert_array_equal, ours[:5], expected[:5])
+        np.testing.assert_array_equal(ours.info["final_observation"], expected[5]["final_observation"])
+        state = ours.state
+
+
 def test_what_an_episode_ended_with_is_not_the_beginning_of_the_next():
     environment, key = make("CartPole-v1", max_steps_in_episode=3), jax.random.key(1)
     step = jax.jit(environment.step)

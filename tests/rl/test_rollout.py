@@ -63,6 +63,22 @@ def test_a_rollout_goes_on_where_the_last_one_stopped():
     np.testing.assert_array_equal(first.final_observation[:-1], first.observation[1:])
 
 
+def test_beginnings_prepared_beforehand_are_those_of_a_step_by_itself():
+    environment = make("CartPole-v1", max_steps_in_episode=3)
+    assert environment.transition is not None
+
+    def act(key, memory, observation, start):
+        return jax.random.bernoulli(key, 0.5, start.shape).astype(jnp.int32), memory, ()
+
+    actors = begin(environment, environment.params, jax.random.key(0), 2)
+    both = [
+        rollout(world, world.params, act, actors, jax.random.key(1), num_steps=8)
+        for world in (environment, environment._replace(transition=None))
+    ]
+    jax.tree.map(np.testing.assert_array_equal, *both)
+    assert both[0][1].ended.any()
+
+
 def test_no_environment_is_an_error():
     environment = chain()
     with pytest.raises(ValueError, match="num_envs: got 0"):

@@ -1,8 +1,7 @@
 """Environments as records of pure functions, and the one place that knows gymnax.
 
 An agent asks for nothing but an `Environment`. `make` gives those of gymnax by name; `from_gymnax` takes any object
-with gymnax's interface; `with_automatic_reset` makes one of two functions of your own (`rl/probe_environments.py`
-shows how).
+with gymnax's interface; and a `reset` and a `transition` of your own make one (`rl/probe_environments.py` shows how).
 """
 
 import difflib
@@ -57,33 +56,29 @@ class Environment(NamedTuple):
     """One environment; callers vmap. Either `num_actions` is there or `action_low` and `action_high` [A] are.
 
     reset:      key, params -> observation, state
-    step:       key, state, action, params -> Step, the new episode begun where one has ended
-    transition: the step without a reset, where there is such a thing: then a rollout prepares the beginnings of new
-                episodes all at once, and not one in every step
+    transition: key, state, action, params -> observation, state, reward, terminated, truncated
     """
 
     reset: Callable[[Key, EnvParams], tuple[jax.Array, EnvState]]
-    step: Callable[[Key, EnvState, jax.Array, EnvParams], Step]
+    transition: Transition
     params: EnvParams
     observation_shape: tuple[int, ...]
     num_actions: int | None = None
     action_low: np.ndarray | None = None
     action_high: np.ndarray | None = None
     name: str = ""
-    transition: Transition | None = None
 
+    @property
+    def step(self) -> Callable[[Key, EnvState, jax.Array, EnvParams], Step]:
+        """key, state, action, params -> Step: a transition, and a new episode begun where it has ended one."""
+        reset, transition = self.reset, self.transition
 
-def with_automatic_reset(
-    reset: Callable[[Key, EnvParams], tuple[jax.Array, EnvState]], transition: Transition
-) -> Callable[[Key, EnvState, jax.Array, EnvParams], Step]:
-    """The `step` of an environment: a transition, and a reset where it has ended the episode."""
+        def step(key: Key, state: EnvState, action: jax.Array, params: EnvParams) -> Step:
+            transition_key, reset_key = jax.random.split(key)
+            after = transition(transition_key, state, action, params)
+            return begin_anew_at_the_end(after, reset(reset_key, params))
 
-    def step(key: Key, state: EnvState, action: jax.Array, params: EnvParams) -> Step:
-        transition_key, reset_key = jax.random.split(key)
-        after = transition(transition_key, state, action, params)
-        return begin_anew_at_the_end(after, reset(reset_key, params))
-
-    return step
+        return step
 
 
 def begin_anew_at_the_end(
@@ -127,22 +122,15 @@ def names() -> tuple[str, ...]:
 
 
 def from_gymnax(environment: Any, params: EnvParams, name: str = "") -> Environment:
-    """Any object with the interface of gymnax 1.0: `reset`, `step` with six values, `action_space`.
+    """Any object with the interface of gymnax 1.0: `reset`, `step_env`, `is_truncated`, `action_space`.
 
     Raises ValueError for an episode of no steps and for actions that are neither discrete nor a box.
     """
-    from gymnax.environments.environment import Environment as BaseEnvironment
-
     name = name or str(getattr(environment, "name", type(environment).__name__))
     check_length(name, params)
 
     def reset(key: Key, params: EnvParams) -> tuple[jax.Array, EnvState]:
         return _strong(_quietly(environment.reset, key, params))
-
-    def step(key: Key, state: EnvState, action: jax.Array, params: EnvParams) -> Step:
-        observation, state, reward, terminated, truncated, info = _quietly(environment.step, key, state, action, params)
-        seen = {"final_observation": info["final_observation"]}
-        return _strong(Step(observation, state, jnp.float32(reward), jnp.bool(terminated), jnp.bool(truncated), seen))
 
     def transition(key: Key, state: EnvState, action: jax.Array, params: EnvParams):
         final, after, reward, terminated, _ = _quietly(environment.step_env, key, state, action, params)
@@ -150,9 +138,7 @@ def from_gymnax(environment: Any, params: EnvParams, name: str = "") -> Environm
         return _strong((final, after, jnp.float32(reward), jnp.bool(terminated), jnp.bool(truncated)))
 
     observation, _ = jax.eval_shape(reset, jax.random.key(0), params)
-    found = Environment(reset, step, params, observation.shape, name=name)
-    if getattr(type(environment), "step", None) is BaseEnvironment.step:  # it is made of exactly these two
-        found = found._replace(step=with_automatic_reset(reset, transition), transition=transition)
+    found = Environment(reset, transition, params, observation.shape, name=name)
     space = environment.action_space(params)
     if hasattr(space, "n"):
         return found._replace(num_actions=int(space.n))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mlr_jax.core.types import Key
-from mlr_jax.rl.environment import Environment, with_automatic_reset
+from mlr_jax.rl.environment import Environment
 
 
 def jumanji_world(
@@ -36,8 +36,8 @@ def jumanji_world(
         return observe(timestep.observation), state, timestep.reward, terminated, has_ended & ~terminated
 
     shape = jax.eval_shape(reset, jax.random.key(0), None)[0].shape
-    step, name = with_automatic_reset(reset, transition), type(environment).__name__
-    return _with_actions(Environment(reset, step, None, shape, name=name), environment.action_spec)
+    world = Environment(reset, transition, None, shape, name=type(environment).__name__)
+    return _with_actions(world, environment.action_spec)
 
 
 LAST = 2

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from mlr_jax.core.types import Key
-from mlr_jax.rl.environment import Environment, with_automatic_reset
+from mlr_jax.rl.environment import Environment
 from mlr_jax.rl.mdp import MDP
 
 
@@ -48,8 +48,7 @@ def world_of(mdp: MDP, max_steps: int, *, one_hot: bool = False) -> Environment:
         return see(state), Place(state, place.time + 1), reward, terminated, truncated
 
     shape = (num_states,) if one_hot else ()
-    step = with_automatic_reset(reset, transition)
-    return Environment(reset, step, Params(mdp, jnp.int32(max_steps)), shape, num_actions, name="MDP")
+    return Environment(reset, transition, Params(mdp, jnp.int32(max_steps)), shape, num_actions, name="MDP")
 
 
 def _draw(key: Key, probabilities: jax.Array) -> jax.Array:

@@ -9,7 +9,7 @@ fails the first that it fails has its error there.
 4. action_decides:     one step, the reward is 1 for action 1 and 0 for action 0: does the policy improve?
 5. observation_decides: one step, the reward is 1 where the action fits the observation, else 0: do both together?
 
-They double as the example of writing an environment: a `reset`, a `transition`, and `with_automatic_reset`.
+They double as the example of writing an environment: a `reset` and a `transition`.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mlr_jax.core.types import Key
-from mlr_jax.rl.environment import Environment, with_automatic_reset
+from mlr_jax.rl.environment import Environment
 
 
 class ProbeParams(NamedTuple):
@@ -108,9 +108,7 @@ def chain(length: int = 10, end: int = 1000) -> Environment:
         is_cut = after.time >= params.max_steps_in_episode
         return observation, after, jnp.float32(params.reward), jnp.bool(False), is_cut
 
-    step = with_automatic_reset(reset, transition)
-    made = Environment(reset, step, ProbeParams(max_steps_in_episode=end), (length,), num_actions=2, name="chain")
-    return made._replace(transition=transition)
+    return Environment(reset, transition, ProbeParams(max_steps_in_episode=end), (length,), num_actions=2, name="chain")
 
 
 def _one_step(name: str, outcome, observations: tuple[float, ...], continuous: bool) -> Environment:
@@ -133,8 +131,7 @@ def _reset_to(observations: tuple[float, ...]):
 
 
 def _environment(name: str, reset, transition, continuous: bool) -> Environment:
-    step = with_automatic_reset(reset, transition)
-    made = Environment(reset, step, ProbeParams(), (1,), name=name, transition=transition)
+    made = Environment(reset, transition, ProbeParams(), (1,), name=name)
     if continuous:
         ends = np.full(1, 1.0, np.float32)
         return made._replace(action_low=-ends, action_high=ends)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.core.types import Key
-from mlr_jax.rl.environment import Environment, EnvParams, EnvState, Step, begin_anew_at_the_end
+from mlr_jax.rl.environment import Environment, EnvParams, EnvState, begin_anew_at_the_end
 
 Memory = Any
 """What a recurrent policy carries from step to step, leaves [N, ...]; () where there is nothing to carry."""
@@ -88,14 +88,17 @@ def rollout(
     num_envs = actors.start.shape[0]
     act_key, step_key = jax.random.split(key)
     chance = draw(act_key, num_steps, num_envs)
-    keys = jax.random.split(step_key, (num_steps, num_envs))
+    both_keys = jax.random.split(step_key, (num_steps, num_envs))
+    keys, reset_keys = jnp.moveaxis(jax.vmap(jax.vmap(jax.random.split))(both_keys), 2, 0)  # as `Environment.step` does
+    beginnings = jax.vmap(jax.vmap(environment.reset, (0, None)), (0, None))(reset_keys, params)
 
-    def step(actors: Actors, now: tuple[Any, Any]) -> tuple[Actors, Trajectory]:
-        chance, given = now
+    def step(actors: Actors, now: tuple[Any, Key, Any]) -> tuple[Actors, Trajectory]:
+        chance, keys, beginning = now
         action, memory, noted = act(chance, actors.memory, actors.observation, actors.start)
-        observation, env_state, reward, terminated, truncated, info = world_step(
-            given, actors.env_state, jax.vmap(as_played)(action), params
+        moved = jax.vmap(environment.transition, (0, 0, 0, None))(
+            keys, actors.env_state, jax.vmap(as_played)(action), params
         )
+        observation, env_state, reward, terminated, truncated, info = jax.vmap(begin_anew_at_the_end)(moved, beginning)
         ended = terminated | truncated
         earned = actors.earned + reward
         after = Actors(
@@ -111,26 +114,7 @@ def rollout(
             info["final_observation"], noted,
         )  # fmt: skip
 
-    given, world_step = _prepared(environment, params, keys)
-    return lax.scan(step, actors, (chance, given))
-
-
-def _prepared(environment: Environment, params: EnvParams, keys: Key) -> tuple[Any, Callable[..., Step]]:
-    """From keys [T, N] what each step is given, leaves [T, N, ...], and the step of all N that takes it.
-
-    It is `environment.step`, key for key, with the resets in it done beforehand where that can be.
-    """
-    transition = environment.transition
-    if transition is None:
-        return keys, jax.vmap(environment.step, (0, 0, 0, None))
-    both = jax.vmap(jax.vmap(jax.random.split))(keys)
-    beginnings = jax.vmap(jax.vmap(environment.reset, (0, None)), (0, None))(both[:, :, 1], params)
-
-    def step(given: tuple[Key, Any], state: EnvState, action: jax.Array, params: EnvParams) -> Step:
-        key, beginning = given
-        return begin_anew_at_the_end(transition(key, state, action, params), beginning)
-
-    return (both[:, :, 0], beginnings), jax.vmap(step, (0, 0, 0, None))
+    return lax.scan(step, actors, (chance, keys, beginnings))
 
 
 def memory_after(actors: Actors, trajectory: Trajectory) -> Memory:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mlr_jax.rl.environment import Environment, with_automatic_reset
+from mlr_jax.rl.environment import Environment
 
 
 def _see(state):
@@ -25,5 +25,4 @@ def shoot(key, state, action, params):
     return _see(after), after, (1.0 + time) * (1.0 - jnp.square(action[0] - aim)), time == 1, jnp.bool_(False)
 
 
-step = with_automatic_reset(reset, shoot)
-AIMING = Environment(reset, step, None, (2,), None, np.array([-2.0]), np.array([4.0]), "Aiming")
+AIMING = Environment(reset, shoot, None, (2,), None, np.array([-2.0]), np.array([4.0]), "Aiming")

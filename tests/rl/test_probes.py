@@ -13,7 +13,7 @@ from mlr_jax.core.scan import repeat
 from mlr_jax.core.sweep import sweep
 from mlr_jax.rl import a2c, ppo, reinforce
 from mlr_jax.rl import probe_environments as probes
-from mlr_jax.rl.environment import Environment, with_automatic_reset, with_env_params
+from mlr_jax.rl.environment import Environment, with_env_params
 from mlr_jax.rl.networks import Perceptron, actor_critic
 from mlr_jax.rl.optimizer import clipped_adam, linear
 
@@ -38,19 +38,10 @@ def all_five(continuous: bool) -> Environment:
         return lax.switch(params.probe, [lambda key, p=p: p.reset(key, p.params) for p in five], key)
 
     def transition(key, state, action, params):
-        def of(probe):
-            def step(key, state, action):
-                after = probe.step(key, state, action, probe.params)
-                ended = after.info["final_observation"]
-                # The probe has begun anew where it ended, and so does this one: what it shows at the end is the same.
-                return ended, state._replace(observation=ended, time=state.time + 1), *after[2:5]
+        moves = [lambda key, state, action, p=p: p.transition(key, state, action, p.params) for p in five]
+        return lax.switch(params.probe, moves, key, state, action)
 
-            return step
-
-        return lax.switch(params.probe, [of(probe) for probe in five], key, state, action)
-
-    step = with_automatic_reset(reset, transition)
-    return five[0]._replace(reset=reset, step=step, params=Which(), name="probes")
+    return five[0]._replace(reset=reset, transition=transition, params=Which(), name="probes")
 
 
 def small() -> Perceptron:

@@ -63,20 +63,23 @@ def test_a_rollout_goes_on_where_the_last_one_stopped():
     np.testing.assert_array_equal(first.final_observation[:-1], first.observation[1:])
 
 
-def test_beginnings_prepared_beforehand_are_those_of_a_step_by_itself():
+def test_a_rollout_takes_the_steps_of_the_environment():
+    """Beginnings are prepared beforehand there; the states are those of `Environment.step`, but for rounding."""
     environment = make("CartPole-v1", max_steps_in_episode=3)
-    assert environment.transition is not None
 
     def act(key, memory, observation, start):
         return jax.random.bernoulli(key, 0.5, start.shape).astype(jnp.int32), memory, ()
 
     actors = begin(environment, environment.params, jax.random.key(0), 2)
-    both = [
-        rollout(world, world.params, act, actors, jax.random.key(1), num_steps=8)
-        for world in (environment, environment._replace(transition=None))
-    ]
-    jax.tree.map(np.testing.assert_array_equal, *both)
-    assert both[0][1].ended.any()
+    after, trajectory = rollout(environment, environment.params, act, actors, jax.random.key(1), num_steps=8)
+    assert trajectory.ended.sum() == 4
+    keys = jax.random.split(jax.random.split(jax.random.key(1))[1], (8, 2))
+    step, state = jax.jit(jax.vmap(environment.step, (0, 0, 0, None))), actors.env_state
+    for time in range(8):
+        one = step(keys[time], state, trajectory.action[time], environment.params)
+        state = one.state
+        np.testing.assert_allclose(one.info["final_observation"], trajectory.final_observation[time], atol=1e-6)
+    np.testing.assert_allclose(one.observation, after.observation, atol=1e-6)
 
 
 def test_no_environment_is_an_error():

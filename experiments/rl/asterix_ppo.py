@@ -28,7 +28,7 @@ class Config(PPOSettings):
     num_envs: int = 64
     num_steps: int = 128
     minibatches: int = 8
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-3
     activation: Literal["tanh", "relu"] = "relu"
     greedy: bool = False
 

@@ -28,7 +28,8 @@ class Config(PPOSettings):
     num_envs: int = 64
     num_steps: int = 128
     minibatches: int = 8
-    learning_rate: float = 5e-3
+    learning_rate: float = 1.5e-3
+    hidden: tuple[int, ...] = (256, 128)
     activation: Literal["tanh", "relu"] = "relu"
     greedy: bool = False
 

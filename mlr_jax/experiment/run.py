@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,6 +38,11 @@ def no_figures(state: State) -> Mapping[str, "Figure"]:
     return {}
 
 
+def no_scores(split: str, state: State) -> Mapping[str, np.ndarray]:
+    """Nothing beside the means over rows."""
+    return {}
+
+
 class Experiment(NamedTuple):
     """What an experiment file declares; `run` joins it with everything else.
 
@@ -46,6 +52,8 @@ class Experiment(NamedTuple):
     evaluations:    by split, () -> every row once in padded batches
     items_per_step: how many `unit`s one member consumes in a step
     figures:        state of all members -> pictures for the report, by name
+    scores:         split, state of all members -> metrics [M] of the whole split that are no means over its rows, such
+                    as average precision; part of every evaluation
     """
 
     learner: Learner
@@ -55,6 +63,7 @@ class Experiment(NamedTuple):
     items_per_step: int
     unit: str
     figures: Callable[[State], Mapping[str, "Figure"]] = no_figures
+    scores: Callable[[str, State], Mapping[str, np.ndarray]] = no_scores
 
 
 class Plan(NamedTuple):
@@ -176,13 +185,15 @@ def _evaluations(planned: Plan, state: State) -> tuple[dict[str, Callable[[State
     seconds = 0.0
     for split, batches in planned.experiment.evaluations.items():
         program, compile_s = _compiled(planned.learner.evaluate, state, next(batches()))
-        functions[split] = _evaluation(program, batches)
+        functions[split] = _evaluation(program, batches, partial(planned.experiment.scores, split))
         seconds += compile_s
     return functions, seconds
 
 
-def _evaluation(program: Callable, batches: Callable[[], Iterator[Batch]]) -> Callable[[State], Any]:
-    return lambda state: evaluate(program, state, batches())
+def _evaluation(
+    program: Callable, batches: Callable[[], Iterator[Batch]], scores: Callable[[State], Mapping[str, np.ndarray]]
+) -> Callable[[State], Any]:
+    return lambda state: {**evaluate(program, state, batches()), **scores(state)}
 
 
 def _was_stopped(settings: Settings, history: Sequence[Mapping[str, Any]]) -> bool:

@@ -117,7 +117,7 @@ def _as_coco(box: np.ndarray) -> list[float]:
     return [x0, y0, x1 - x0, y1 - y0]
 
 
-def names(scores: Scores, class_names: Sequence[str]) -> dict[str, float]:
+def by_name(scores: Scores, class_names: Sequence[str]) -> dict[str, float]:
     """The numbers of a report by name: map, map_50, map_75, and ap_50 of each class."""
     whole = {"map": scores.map, "map_50": scores.map_50, "map_75": scores.map_75}
     return {**whole, **{f"ap_50_{name}": float(value) for name, value in zip(class_names, scores.ap_50, strict=True)}}

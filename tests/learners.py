@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases
 from graphs import graph_cases, link_cases, node_cases
 from learner_case import Case, Wrap, image_batch
+from supervised import detection_cases
 
 from mlr_jax.core.accumulate import accumulate
 from mlr_jax.core.ema import ema
@@ -69,4 +70,5 @@ LEARNERS: dict[str, Case] = {
     **node_cases.CASES,
     **graph_cases.CASES,
     **link_cases.CASES,
+    **detection_cases.CASES,
 }

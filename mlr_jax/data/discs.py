@@ -4,23 +4,21 @@ import numpy as np
 
 from mlr_jax.data.boxes import BoxSet, Image, pack
 
-CLASS_NAMES = ("blue", "green", "red")
-_COLOURS = np.array([[40, 70, 220], [40, 190, 70], [220, 50, 40]], np.float32)
+CLASS_NAMES = ("blue", "red", "green")
+_COLOURS = np.array([[40, 70, 220], [220, 50, 40], [40, 190, 70]], np.float32)
 MOST = 6
 """Discs in one image, at most; there may be none."""
 
 
-def discs(
-    *, size: tuple[int, int] = (96, 128), counts: tuple[int, int, int] = (48, 16, 16), seed: int = 0
-) -> BoxSet:
+def discs(*, size: tuple[int, int] = (96, 128), counts: tuple[int, int, int] = (48, 16, 16), seed: int = 0) -> BoxSet:
     """Images (height, width) with up to `MOST` discs in three colours, of a tenth to half the height across.
 
     counts: images of the training, validation and test split. Discs may cover each other and stand over the edge; a
     box is that of the part within the image, and discs of which less than half is in it are not drawn.
     """
     rng = np.random.default_rng(seed)
-    splits = [pack([_image(rng, size) for _ in range(count)], MOST) for count in counts]
-    return BoxSet(*splits, CLASS_NAMES)
+    train, validation, test = (pack([_image(rng, size) for _ in range(count)], MOST) for count in counts)
+    return BoxSet(train, validation, test, CLASS_NAMES)
 
 
 def _image(rng: np.random.Generator, size: tuple[int, int]) -> Image:

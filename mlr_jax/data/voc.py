@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
 
+from mlr_jax.data.arrays import Arrays
 from mlr_jax.data.boxes import BoxSet, Image, pack
 
 BAD_BOXES = ("error", "clip", "drop")
@@ -58,14 +60,15 @@ def read_voc(
     most = max(len(annotation.names) for annotation in itertools.chain(*annotations.values()))
     if not most:
         raise ValueError(f"{folder}: no image has a box")
-    with ThreadPoolExecutor(_THREADS) as pool:
+    files = {split: [_image_file(folder, name) for name in names[split]] for split in splits}
 
-        def read(split: str) -> Any:
-            files = [_image_file(folder, name) for name in names[split]]
-            return pool.map(lambda pair: _read(*pair, size, class_names), zip(files, annotations[split], strict=True))
+    def packed(split: str) -> Arrays:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            read = partial(_read, size=size, class_names=class_names)
+            return pack(list(pool.map(read, files[split], annotations[split])), most)
 
-        packed = [pack(list(read(split)), max(most, 1)) for split in splits]
-    return BoxSet(*packed, class_names)
+    train, validation, test = map(packed, splits)
+    return BoxSet(train, validation, test, class_names)
 
 
 def read_annotation(path: Path) -> Annotation:
@@ -139,8 +142,8 @@ def _complaints(annotation: Annotation) -> list[str]:
 def _faults(annotation: Annotation) -> tuple[np.ndarray, np.ndarray]:
     """Which boxes reach out of the image, and which have no area: bool [n] each."""
     boxes, size = annotation.boxes, np.array(annotation.size, np.float32)
-    outside = (boxes < 0).any(axis=1) | (boxes > np.tile(size, 2)).any(axis=1)
-    return outside, (boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
+    outside = (boxes < 0) | (boxes > np.tile(size, 2)[None])
+    return np.any(outside, axis=1), np.any(boxes[:, 2:] <= boxes[:, :2], axis=1)
 
 
 def _mended(annotation: Annotation, is_clipped: bool) -> Annotation:

@@ -88,7 +88,9 @@ def object_detector(config: DetectorSettings, model_for: Callable[[int], Detecto
     find = _finder(model, config.overlap)
 
     def scores_of(split: str, state: State) -> list[Scores]:
-        return [average_precision(splits[split], found, len(dataset.class_names)) for found in find(state, splits[split])]
+        return [
+            average_precision(splits[split], found, len(dataset.class_names)) for found in find(state, splits[split])
+        ]
 
     def scores(split: str, state: State) -> Mapping[str, np.ndarray]:
         members = [by_name(member, dataset.class_names) for member in scores_of(split, state)]

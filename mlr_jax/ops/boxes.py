@@ -97,7 +97,12 @@ def suppressed(boxes: jax.Array, labels: jax.Array, threshold: jax.typing.ArrayL
 
 
 def non_maximum_suppression(
-    boxes: jax.Array, scores: jax.Array, *, threshold: jax.typing.ArrayLike = 0.6, candidates: int = 300, most: int = 100
+    boxes: jax.Array,
+    scores: jax.Array,
+    *,
+    threshold: jax.typing.ArrayLike = 0.6,
+    candidates: int = 300,
+    most: int = 100,
 ) -> Detections:
     """The best boxes of each class that do not repeat a better one; shapes do not depend on what is found.
 

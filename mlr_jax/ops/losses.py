@@ -6,9 +6,10 @@ from jax import lax
 
 
 def cross_entropy(logits: jax.Array, label: jax.Array, smoothing: jax.Array | float = 0.0) -> jax.Array:
-    """-sum_k q_k log softmax(logits)_k with q = (1 - smoothing) onehot(label) + smoothing / K, in nats.
+    """-sum_k q_k log softmax(logits)_k with q = (1 - smoothing) label + smoothing / K, in nats.
 
-    logits [K], label [] int; returns []. The product with a one-hot vector is a gather, which costs K times less.
+    logits [K]; label [] int stands for its one-hot vector, label [K] for itself, a distribution; returns []. The
+    product with a one-hot vector is a gather, which costs K times less.
     (Label smoothing: Szegedy et al., 2016.)
     """
     logits = logits.astype(jnp.float32)
@@ -16,7 +17,7 @@ def cross_entropy(logits: jax.Array, label: jax.Array, smoothing: jax.Array | fl
         jnp.max(logits)
     )  # first, or the differences below lose the digits of the offset
     log_normalizer = jnp.log(jnp.sum(jnp.exp(logits)))
-    nll = log_normalizer - logits[label]
+    nll = log_normalizer - (logits[label] if jnp.ndim(label) == 0 else jnp.sum(label * logits))
     uniform = log_normalizer - jnp.mean(logits)
     return (1.0 - smoothing) * nll + smoothing * uniform
 
@@ -37,7 +38,7 @@ def focal_loss(
 ) -> jax.Array:
     """-a_t (1 - p_t)^gamma log p_t: cross-entropy that what is well classified hardly enters (Lin et al., 2017).
 
-    Elementwise; target 1 or 0, p_t the probability of the target, a_t = alpha where it is 1 and 1 - alpha where it is 0.
+    Elementwise; target 1 or 0, p_t the probability of the target, a_t = alpha where it is 1, else 1 - alpha.
     """
     logit = logit.astype(jnp.float32)
     towards = jnp.where(target > 0, logit, -logit)  # the logit of p_t

@@ -32,7 +32,9 @@ def boxes_drawn(
             axes.set_axis_off()
         is_true, is_found = truth["is_box"][row] > 0, found.scores[row] >= least
         _draw(panels[0], truth["boxes"][row][is_true], truth["y"][row][is_true], class_names)
-        _draw(panels[1], found.boxes[row][is_found], found.labels[row][is_found], class_names, found.scores[row][is_found])
+        _draw(
+            panels[1], found.boxes[row][is_found], found.labels[row][is_found], class_names, found.scores[row][is_found]
+        )
         panels[0].set_title(f"true: {int(is_true.sum())}", fontsize=style.SMALL_SIZE, color=style.INK)
         panels[1].set_title(f"found: {int(is_found.sum())}", fontsize=style.SMALL_SIZE, color=style.INK)
     style.class_key(figure, class_names)

@@ -47,7 +47,7 @@ def detection(model: Detector, input_shape: Sequence[int]) -> Task:
     padding), and may hold mask [B]. Training metrics: the three terms. Evaluation: the same of each row, [B], divided
     by the numbers of that row; average precision is a matter of the whole set (`ops/metrics/detection.py`).
     """
-    grid = locations(*input_shape[:2], STRIDES)
+    grid = locations(input_shape[0], input_shape[1], STRIDES)
 
     def init(key: Key) -> Variables:
         return model.init({"params": key}, jnp.zeros((1, *input_shape)))
@@ -62,9 +62,7 @@ def detection(model: Detector, input_shape: Sequence[int]) -> Task:
     ) -> tuple[jax.Array, tuple[Variables, Metrics]]:
         batch, mask = _unpack(batch)
         mutable = [name for name in variables if name != "params"]
-        result: Any = model.apply(
-            variables, batch["x"], train=True, mask=mask, rngs={"dropout": key}, mutable=mutable
-        )
+        result: Any = model.apply(variables, batch["x"], train=True, mask=mask, rngs={"dropout": key}, mutable=mutable)
         predictions, updated = result
         parts = parts_of(predictions, batch, hypers.focal_alpha, hypers.focal_gamma)
         # Per image of the whole batch, wherever its rows are, so that the mean over rows is the sum over N.
@@ -82,13 +80,19 @@ def detection(model: Detector, input_shape: Sequence[int]) -> Task:
         defaults = Hypers()
         parts = parts_of(predictions, batch, defaults.focal_alpha, defaults.focal_gamma)
         terms = _terms(parts, jnp.maximum(parts.objects, 1.0), jnp.maximum(parts.centreness, 1e-3))
-        return {"loss": sum(terms.values()), **terms}
+        return {"loss": terms["class_loss"] + terms["box_loss"] + terms["centre_loss"], **terms}
 
     return Task(init, loss, evaluate)
 
 
 def detect(
-    model: Detector, variables: Variables, x: jax.Array, *, threshold: float = 0.6, candidates: int = 300, most: int = 100
+    model: Detector,
+    variables: Variables,
+    x: jax.Array,
+    *,
+    threshold: float = 0.6,
+    candidates: int = 300,
+    most: int = 100,
 ) -> Detections:
     """The objects in images x [B, H, W, C]: boxes [B, D, 4] in pixels, scores [B, D], labels [B, D], D = `most`.
 

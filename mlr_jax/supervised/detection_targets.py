@@ -70,7 +70,7 @@ def assign(grid: Locations, boxes: jax.Array, labels: jax.Array, is_box: jax.Arr
 
 
 def distances_to(points: jax.typing.ArrayLike, boxes: jax.Array) -> jax.Array:
-    """From each point [L, 2] to the left, upper, right and lower edge of each box [M, 4], positive inside: [L, M, 4]."""
+    """From each point [L, 2] to the left, upper, right and lower edge of each box [M, 4], > 0 inside: [L, M, 4]."""
     points = jnp.asarray(points)
     return jnp.concatenate([points[:, None] - boxes[None, :, :2], boxes[None, :, 2:] - points[:, None]], axis=-1)
 

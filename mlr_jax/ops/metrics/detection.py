@@ -114,7 +114,7 @@ def _found(coco: Any, found: Any) -> Any:
 
 def _as_coco(box: np.ndarray) -> list[float]:
     x0, y0, x1, y1 = map(float, box)
-    return [x0, y0, x1 - x0, y1 - y0]
+    return [x0, y0, max(x1 - x0, 0.0), max(y1 - y0, 0.0)]  # of a negative area, a false find would be forgiven
 
 
 def by_name(scores: Scores, class_names: Sequence[str]) -> dict[str, float]:

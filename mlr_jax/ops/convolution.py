@@ -1,6 +1,6 @@
 """Convolution of a batch of images and its transpose, in the formulation that is fast where they run.
 
-A convolution y = C(x, w) is bilinear, and with its two gradients it makes a family that is closed under differentiation:
+A convolution y = C(x, w) is bilinear, and with its two gradients it is a family closed under differentiation:
 
     forward            y = C(x, w)       its cotangent g goes to x by T(g, w) and to w by W(x, g)
     input gradient     x = T(g, w)       its cotangent x goes to g by C(x, w) and to w by W(x, g)
@@ -10,15 +10,16 @@ so gradients of every order are made of these three, and each of the three is wr
 GPU or TPU that is the library's convolution; for a CPU see `ops/convolution_on_cpu.py`. Models do not know.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
 from jax import lax
+from jax.custom_batching import custom_vmap
 
 from mlr_jax.ops import convolution_on_cpu
 from mlr_jax.ops.convolution_geometry import Geometry, Padding, geometry_of, transposed_geometry_of
-from mlr_jax.ops.pooling import average_pool as average_pool
-from mlr_jax.ops.pooling import max_pool as max_pool
+from mlr_jax.ops.pooling import average_pool, max_pool  # noqa: F401 (a name that is used elsewhere)
 
 
 def conv2d(
@@ -77,17 +78,47 @@ def library_weight_gradient(geometry: Geometry, x: jax.Array, g: jax.Array) -> j
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _forward(geometry: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
-    return convolution_on_cpu.forward(geometry, x, w)
+    return _with_members(_forward, convolution_on_cpu.forward, geometry)(x, w)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _input_gradient(geometry: Geometry, g: jax.Array, w: jax.Array) -> jax.Array:
-    return convolution_on_cpu.input_gradient(geometry, g, w)
+    return _with_members(_input_gradient, convolution_on_cpu.input_gradient, geometry)(g, w)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _weight_gradient(geometry: Geometry, x: jax.Array, g: jax.Array) -> jax.Array:
-    return convolution_on_cpu.weight_gradient(geometry, x, g)
+    return _with_members(_weight_gradient, convolution_on_cpu.weight_gradient, geometry)(x, g)
+
+
+def _with_members(function: Callable, formulation: Callable, geometry: Geometry) -> Callable:
+    """The formulation, and what it is under `vmap`: images of all members as one batch where they share the kernel.
+
+    With a kernel for each member, as in a sweep, side by side would be a convolution in groups, which is slow: members
+    then run one after another, each at the speed of one alone.
+    """
+
+    @custom_vmap
+    def computed(first: jax.Array, second: jax.Array) -> jax.Array:
+        return formulation(geometry, first, second)
+
+    @computed.def_vmap
+    def of_members(axis_size: int, in_batched: list[bool], first: jax.Array, second: jax.Array):
+        is_first, is_second = in_batched
+        if not is_second and function is not _weight_gradient:
+            result = function(geometry, first.reshape(-1, *first.shape[2:]), second)
+            return result.reshape(axis_size, -1, *result.shape[1:]), True
+        members = (first if is_first else None, second if is_second else None)
+
+        def of_one(member: tuple[jax.Array | None, jax.Array | None]) -> jax.Array:
+            own_first, own_second = member
+            return function(
+                geometry, first if own_first is None else own_first, second if own_second is None else own_second
+            )
+
+        return lax.map(of_one, members), True
+
+    return computed
 
 
 def _differentiate_as(function, to_first, to_second) -> None:

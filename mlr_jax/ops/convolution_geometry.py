@@ -1,6 +1,6 @@
 """The static part of a convolution: sizes, stride, padding and groups, checked."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 from jax import lax
@@ -83,13 +83,13 @@ def _pads(image: tuple[int, int], window: tuple[int, int], stride: int, padding:
     if padding in ("SAME", "VALID"):
         rows, columns = lax.padtype_to_pads(image, window, (stride, stride), padding)
         return rows, columns
-    if isinstance(padding, int) and padding >= 0:
-        return (padding, padding), (padding, padding)
+    pads: Any = ((padding, padding), (padding, padding)) if isinstance(padding, int) else padding
     try:
-        (top, bottom), (left, right) = padding  # type: ignore[misc]
+        (top, bottom), (left, right) = pads
+        is_allowed = min(top, bottom, left, right) >= 0
     except (TypeError, ValueError):
-        top = -1
-    if top < 0 or min(top, bottom, left, right) < 0:
+        is_allowed = False
+    if not is_allowed:
         allowed = "'SAME', 'VALID', a number from 0, or ((top, bottom), (left, right)) of such"
         raise ValueError(f"padding: got {padding!r}, allowed are {allowed}")
     return (top, bottom), (left, right)

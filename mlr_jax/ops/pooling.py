@@ -1,6 +1,7 @@
 """Pooling of images: the greatest or the mean value of each window, written so that its gradient is cheap on a CPU."""
 
 from collections.abc import Iterator
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +31,8 @@ def average_pool(x_BxHxWxC: jax.Array, window: int = 2, stride: int | None = Non
 
     Shapes and errors are those of `max_pool`.
     """
-    return sum(_shifted(x_BxHxWxC, window, stride, padding, 0)) / window**2
+    total = reduce(jnp.add, _shifted(x_BxHxWxC, window, stride, padding, 0))
+    return total / window**2
 
 
 def _shifted(x: jax.Array, window: int, stride: int | None, padding: int, filling: float) -> Iterator[jax.Array]:

@@ -122,8 +122,8 @@ def _mend(annotations: dict[str, list[Annotation]], bad_boxes: str) -> dict[str,
         if found:
             more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
             raise ValueError(
-                f"{len(found)} bad boxes: {'; '.join(found[:_SHOWN])}{more}; mend the files, or have such boxes cut to "
-                f"the image (bad boxes: clip) or left out (bad boxes: drop)"
+                f"{len(found)} bad boxes: {'; '.join(found[:_SHOWN])}{more}; mend the files, or let bad boxes be "
+                f"'clip', cut to the image, or 'drop', left out"
             )
     return {split: [_mended(item, bad_boxes == "clip") for item in items] for split, items in annotations.items()}
 

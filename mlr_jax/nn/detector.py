@@ -8,11 +8,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mlr_jax.nn.checks import check_widths
 from mlr_jax.nn.convolution import Conv
 from mlr_jax.nn.fpn import FPN
 
 STRIDES = (8, 16, 32)
 """Pixels of the image between neighbouring locations of each map of the pyramid."""
+
+GROUPS = 8
+"""Of channels, that are normalised together: statistics of single images do not care how many boxes a batch holds."""
 
 PRIOR = 0.01
 """The chance of an object that every location starts with: the loss would drown in the background's else."""
@@ -35,7 +39,10 @@ class Detector(nn.Module):
     """FCOS (Tian et al., 2019): backbone -> feature pyramid -> one head that all maps share.
 
     backbone: called as `backbone(x, train=..., mask=...)`, returns maps of the `STRIDES`, finest first
-    channels, depth: of the pyramid, and of the two towers of 3x3 convolutions: one for the classes, one for the box
+    channels: of the pyramid and the head, a multiple of `GROUPS`
+    depth: 3x3 convolutions in each of the head's two towers, one for the classes, one for the box
+
+    Raises ValueError for other channels, a negative depth, and maps that do not fit the image.
     """
 
     backbone: nn.Module
@@ -46,6 +53,11 @@ class Detector(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False, mask: jax.Array | None = None) -> Predictions:
         """Predictions for images x [B, H, W, C]; rows whose mask is 0 do not enter batch statistics."""
+        check_widths("channels", (self.channels,))
+        if self.channels % GROUPS or self.depth < 0:
+            raise ValueError(
+                f"channels and depth: got {self.channels} and {self.depth}, wanted multiples of {GROUPS}, at least 0"
+            )
         maps: Sequence[jax.Array] = self.backbone(x, train=train, mask=mask)
         expected = [(-(-x.shape[1] // stride), -(-x.shape[2] // stride)) for stride in STRIDES]
         if [m.shape[1:3] for m in maps] != expected:
@@ -73,9 +85,9 @@ class Head(nn.Module):
     def setup(self) -> None:
         """The layers, once for all levels."""
         self.class_tower = [Conv(self.channels) for _ in range(self.depth)]
-        self.class_norms = [nn.GroupNorm(num_groups=8) for _ in range(self.depth)]
+        self.class_norms = [nn.GroupNorm(num_groups=GROUPS) for _ in range(self.depth)]
         self.box_tower = [Conv(self.channels) for _ in range(self.depth)]
-        self.box_norms = [nn.GroupNorm(num_groups=8) for _ in range(self.depth)]
+        self.box_norms = [nn.GroupNorm(num_groups=GROUPS) for _ in range(self.depth)]
         small = nn.initializers.normal(0.01)
         self.to_logits = Conv(self.classes, use_bias=False, kernel_init=small)
         self.prior = self.param("prior", nn.initializers.constant(math.log(PRIOR / (1 - PRIOR))), (self.classes,))

@@ -5,6 +5,7 @@ from functools import reduce
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 
@@ -52,3 +53,22 @@ def _shifted(x: jax.Array, window: int, stride: int | None, padding: int, fillin
     for k in range(window):
         for m in range(window):
             yield lax.slice(x, (0, k, m, 0), (batch, k + reach_h, m + reach_w, channels), (1, stride, stride, 1))
+
+
+def adaptive_average_pool(x_BxHxWxC: jax.Array, height: int, width: int) -> jax.Array:
+    """Means over height x width windows that tile the image as evenly as whole pixels allow: [B, height, width, C].
+
+    Window i of n covers floor(i H / n) to ceil((i + 1) H / n): windows overlap, or repeat pixels, where n does not
+    divide H. Raises ValueError for a height or width below 1.
+    """
+    if height < 1 or width < 1:
+        raise ValueError(f"height and width: got {height} and {width}, both must be at least 1")
+    rows, columns = (_windows(n, parts) for n, parts in ((x_BxHxWxC.shape[1], height), (x_BxHxWxC.shape[2], width)))
+    return jnp.einsum("ih,jw,bhwc->bijc", rows.astype(x_BxHxWxC.dtype), columns.astype(x_BxHxWxC.dtype), x_BxHxWxC)
+
+
+def _windows(length: int, parts: int) -> np.ndarray:
+    """The weights of `length` pixels in the mean of each part: [parts, length]."""
+    part, pixel = np.arange(parts)[:, None], np.arange(length)[None]
+    inside = (pixel >= part * length // parts) & (pixel < -(-(part + 1) * length // parts))
+    return inside / inside.sum(1, keepdims=True)

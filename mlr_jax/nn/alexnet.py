@@ -10,6 +10,11 @@ from mlr_jax.nn.checks import check_rate
 from mlr_jax.nn.convolution import Conv
 from mlr_jax.ops.pooling import adaptive_average_pool, max_pool
 
+LAYERS = (
+    (64, 11, 4, 2, True), (192, 5, 1, 2, True), (384, 3, 1, 1, False), (256, 3, 1, 1, False), (256, 3, 1, 1, True),
+)  # fmt: skip
+"""Of each convolution: channels, size of the kernel, stride, padding, and whether a maximum follows."""
+
 
 class AlexNet(nn.Module):
     """Five convolutions with relu, three of them followed by a 3x3 maximum of stride 2; three dense layers.
@@ -32,15 +37,10 @@ class AlexNet(nn.Module):
         if min(x.shape[1:3]) < 63:
             raise ValueError(f"x: got images of {x.shape[1:3]}, must be at least 63 in both directions")
 
-        def conv(x: jax.Array, index: int, width: int, kernel: int, stride: int, padding: int) -> jax.Array:
-            layer = Conv(width, kernel, stride, padding, use_bias=True, dtype=self.dtype, name=f"conv{index}")
-            return nn.relu(layer(x))
-
-        x = max_pool(conv(x, 0, 64, 11, 4, 2), 3, 2)
-        x = max_pool(conv(x, 1, 192, 5, 1, 2), 3, 2)
-        x = conv(x, 2, 384, 3, 1, 1)
-        x = conv(x, 3, 256, 3, 1, 1)
-        x = max_pool(conv(x, 4, 256, 3, 1, 1), 3, 2)
+        for index, (width, kernel, stride, padding, pooled) in enumerate(LAYERS):
+            conv = Conv(width, kernel, stride, padding, use_bias=True, dtype=self.dtype, name=f"conv{index}")
+            x = nn.relu(conv(x))
+            x = max_pool(x, 3, 2) if pooled else x
         x = adaptive_average_pool(x, 6, 6).reshape(len(x), -1)
         for index in range(2):
             x = nn.Dropout(self.dropout, deterministic=not train)(x)

@@ -12,7 +12,7 @@ from mlr_jax.nn.convolution import Conv
 from mlr_jax.nn.norm import BatchNorm
 from mlr_jax.ops.pooling import max_pool
 
-Norm = Callable[[], nn.Module]
+Norm = Callable[..., nn.Module]
 """Makes a normalisation, called as `norm(x, train=..., mask=...)`: `nn/norm.py: BatchNorm` or `GroupNorm`."""
 
 Kind = Literal["basic", "bottleneck"]
@@ -89,7 +89,9 @@ class ResNetMaps(nn.Module):
         if len(self.depths) != len(self.widths):
             raise ValueError(f"widths: got {len(self.widths)}, wanted one for each of the {len(self.depths)} stages")
         kernel, stride = (7, 2) if self.stem == "imagenet" else (3, 1)
-        first = Conv(self.widths[0], kernel, stride, kernel // 2, kernel_init=INITIAL, dtype=self.dtype, name="stem_conv")
+        first = Conv(
+            self.widths[0], kernel, stride, kernel // 2, kernel_init=INITIAL, dtype=self.dtype, name="stem_conv"
+        )
         x = nn.relu(self.norm(name="stem_norm")(first(x), train=train, mask=mask))
         if self.stem == "imagenet":
             x = max_pool(x, 3, 2, 1)
@@ -98,8 +100,8 @@ class ResNetMaps(nn.Module):
         for stage, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True)):
             for index in range(depth):
                 stride = 2 if stage > 0 and index == 0 else 1
-                options = (width, stride, self.kind, self.shortcut, self.norm, self.dtype)
-                x = block(*options, name=f"stage{stage}_block{index}")(x, train, mask)
+                choices = (width, stride, self.kind, self.shortcut, self.norm, self.dtype)
+                x = block(*choices, name=f"stage{stage}_block{index}")(x, train, mask)
             maps.append(x)
         return maps
 

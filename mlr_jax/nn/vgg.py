@@ -22,7 +22,8 @@ class VGG(nn.Module):
     """[conv 3x3, (batch normalisation,) relu] for each layer of a stage, a 2x2 maximum after it; three dense layers.
 
     x [B, H, W, C], at least 32x32 -> logits [B, outputs]. Maps are averaged to 7x7 before the dense layers, whose
-    hidden width is `hidden`. With normalisation convolutions have no bias, which it would cancel.
+    hidden width is `hidden`. Convolutions keep their bias also before a normalisation, which cancels it: published
+    weights have one.
 
     Raises ValueError for other numbers of layers, smaller images and a dropout outside [0, 1).
     """
@@ -45,7 +46,7 @@ class VGG(nn.Module):
         for stage, (depth, width) in enumerate(zip(DEPTHS[self.layers], WIDTHS, strict=True)):
             for index in range(depth):
                 name = f"stage{stage}_{index}"
-                x = Conv(width, use_bias=not self.batch_norm, dtype=self.dtype, name=f"{name}_conv")(x)
+                x = Conv(width, use_bias=True, dtype=self.dtype, name=f"{name}_conv")(x)
                 x = BatchNorm(name=f"{name}_norm")(x, train=train, mask=mask) if self.batch_norm else x
                 x = nn.relu(x)
             x = max_pool(x)

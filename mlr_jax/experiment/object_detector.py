@@ -29,6 +29,7 @@ from mlr_jax.supervised.detection import Hypers, detect, detection
 
 EVALUATION_ROWS = 8
 DRAWN = 6
+LEAST_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def object_detector(config: DetectorSettings, model_for: Callable[[int], Detecto
     Raises ValueError for data that is not there or not sound, and for settings that do not fit it.
     """
     size = (config.height, config.width)
+    if min(size) < LEAST_SIDE:
+        raise ValueError(f"--height and --width: got {config.height} and {config.width}, the least is {LEAST_SIDE}")
     dataset = naming("--data", load_boxes, config.data, size=size, bad_boxes=config.bad_boxes)
     naming("--batch-size", check_batch_size, config.batch_size, dataset.train["y"].shape[0])
     devices = 1 if config.parallel == "members" else config.devices

@@ -38,7 +38,7 @@ class Predictions(NamedTuple):
 class Detector(nn.Module):
     """FCOS (Tian et al., 2019): backbone -> feature pyramid -> one head that all maps share.
 
-    backbone: called as `backbone(x, train=..., mask=...)`, returns maps of the `STRIDES`, finest first
+    backbone: called as `backbone(x, train=..., mask=...)`, returns maps, finest first; the last are of the `STRIDES`
     channels: of the pyramid and the head, a multiple of `GROUPS`
     depth: 3x3 convolutions in each of the head's two towers, one for the classes, one for the box
 
@@ -58,7 +58,7 @@ class Detector(nn.Module):
             raise ValueError(
                 f"channels and depth: got {self.channels} and {self.depth}, wanted multiples of {GROUPS}, at least 0"
             )
-        maps: Sequence[jax.Array] = self.backbone(x, train=train, mask=mask)
+        maps: Sequence[jax.Array] = self.backbone(x, train=train, mask=mask)[-len(STRIDES) :]
         expected = [(-(-x.shape[1] // stride), -(-x.shape[2] // stride)) for stride in STRIDES]
         if [m.shape[1:3] for m in maps] != expected:
             raise ValueError(f"backbone: got maps of {[m.shape[1:3] for m in maps]}, wanted {expected}")

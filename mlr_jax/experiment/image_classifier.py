@@ -88,15 +88,17 @@ def image_classifier(
     mix: Callable[[Task, int], Task] | None = None,
     schedule: Schedule | None = None,
     nesterov: bool = True,
+    splits: Splits | None = None,
 ) -> Experiment:
     """An experiment that trains `model_for(number of classes)` on images which `transforms` vary at random.
 
     mix: task, number of classes -> task; changes that mix rows, such as `mixup`. schedule: of the learning rate, one
-    cycle over the steps where it is None. nesterov: whether SGD looks ahead.
+    cycle over the steps where it is None. nesterov: whether SGD looks ahead. splits: the images, where the model has
+    been made from them already; those that --data names where it is None.
 
     Raises ValueError for data that is not there or not sound, and for settings that do not fit it.
     """
-    splits, evaluation_rows = image_splits(config), check_rows(config)
+    splits, evaluation_rows = splits or image_splits(config), check_rows(config)
     naming("--batch-size", check_batch_size, config.batch_size, splits.train["y"].shape[0])
     classes = len(splits.class_names)
     model = model_for(classes)

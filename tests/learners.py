@@ -9,6 +9,7 @@ from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases,
 from graphs import graph_cases, link_cases, node_cases
 from learner_case import Case, Wrap, image_batch
 from supervised import detection_cases
+from transfer import transfer_cases
 
 from mlr_jax.core.accumulate import accumulate
 from mlr_jax.core.ema import ema
@@ -71,4 +72,5 @@ LEARNERS: dict[str, Case] = {
     **graph_cases.CASES,
     **link_cases.CASES,
     **detection_cases.CASES,
+    **transfer_cases.CASES,
 }

@@ -68,8 +68,7 @@ def build(config: Config) -> Experiment:
     """The experiment."""
 
     def model(classes: int) -> ViT:
-        shape = {"width": config.width, "depth": config.depth, "heads": config.heads}
-        return ViT(classes, config.patch, pooling=config.pooling, **shape)
+        return ViT(classes, config.patch, config.width, config.depth, config.heads, config.pooling)
 
     def mix(task: Task, classes: int) -> Task:
         return mixup_or_cutmix(task, config.mixup, config.cutmix, classes)

@@ -37,6 +37,25 @@ def relu6(x: jax.Array) -> jax.Array:
     return jnp.clip(x, 0, 6)
 
 
+class ConvNorm(nn.Module):
+    """A convolution and its batch normalisation; the start keeps the variance of gradients."""
+
+    width: int
+    kernel: int = 1
+    stride: int = 1
+    groups: int = 1
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool, mask: jax.Array | None) -> jax.Array:
+        """x [B, H, W, C] -> [B, H / stride, W / stride, width]."""
+        init = nn.initializers.normal(math.sqrt(2 * self.groups / (self.width * self.kernel**2)))
+        conv = Conv(
+            self.width, self.kernel, self.stride, groups=self.groups, kernel_init=init, dtype=self.dtype, name="conv"
+        )
+        return BatchNorm(momentum=0.99, epsilon=1e-3, name="norm")(conv(x), train=train, mask=mask)
+
+
 class InvertedBottleneck(nn.Module):
     """1x1 to many channels, a depthwise convolution, 1x1 to few; plus x where the shapes agree (Sandler et al., 2018).
 
@@ -57,9 +76,10 @@ class InvertedBottleneck(nn.Module):
         inner = self.expansion * x.shape[-1]
         y = x
         if self.expansion > 1:
-            y = relu6(_conv_norm(y, "expand", inner, 1, 1, self.dtype, train, mask))
-        y = relu6(_conv_norm(y, "depthwise", inner, self.kernel, self.stride, self.dtype, train, mask, groups=inner))
-        y = _conv_norm(y, "project", self.width, 1, 1, self.dtype, train, mask)
+            y = relu6(ConvNorm(inner, dtype=self.dtype, name="expand")(y, train, mask))
+        depthwise = ConvNorm(inner, self.kernel, self.stride, groups=inner, dtype=self.dtype, name="depthwise")
+        y = relu6(depthwise(y, train, mask))
+        y = ConvNorm(self.width, dtype=self.dtype, name="project")(y, train, mask)
         if x.shape != y.shape:
             return y
         return x + nn.Dropout(self.drop_path, broadcast_dims=(1, 2, 3), deterministic=not train)(y)
@@ -86,25 +106,13 @@ class EfficientNetLite0(nn.Module):
         """Logits [B, outputs]; rows whose mask is 0 do not enter batch statistics."""
         check_rate("dropout", self.dropout)
         check_rate("drop_path", self.drop_path)
-        x = relu6(_conv_norm(x, "stem", STEM, 3, 2, self.dtype, train, mask))
+        x = relu6(ConvNorm(STEM, 3, 2, dtype=self.dtype, name="stem")(x, train, mask))
         block = nn.remat(InvertedBottleneck, static_argnums=(2,)) if self.remat else InvertedBottleneck
         kinds = [stage._replace(stride=stage.stride if i == 0 else 1) for stage in STAGES for i in range(stage.depth)]
         for index, kind in enumerate(kinds):
             rate = self.drop_path * index / len(kinds)
             choices = (kind.width, kind.kernel, kind.stride, kind.expansion, rate, self.dtype)
             x = block(*choices, name=f"block{index}")(x, train, mask)
-        x = relu6(_conv_norm(x, "last", HEAD, 1, 1, self.dtype, train, mask))
+        x = relu6(ConvNorm(HEAD, dtype=self.dtype, name="last")(x, train, mask))
         features = jnp.mean(x.astype(jnp.float32), axis=(1, 2))
         return nn.Dense(self.outputs, name="head")(nn.Dropout(self.dropout, deterministic=not train)(features))
-
-
-def _conv_norm(
-    x: jax.Array, name: str, width: int, kernel: int, stride: int, dtype: Any, train: bool, mask: Any, groups: int = 1
-) -> jax.Array:
-    """A convolution and its normalisation, in the module that calls this. The start keeps the variance of gradients."""
-    deviation = math.sqrt(2 * groups / (width * kernel**2))
-    conv = Conv(
-        width, kernel, stride, groups=groups, kernel_init=nn.initializers.normal(deviation), dtype=dtype,
-        name=f"{name}_conv",
-    )  # fmt: skip
-    return BatchNorm(momentum=0.99, epsilon=1e-3, name=f"{name}_norm")(conv(x), train=train, mask=mask)

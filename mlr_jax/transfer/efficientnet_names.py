@@ -1,21 +1,21 @@
 """The names of EfficientNet-Lite0's published weights, as the PyTorch port of Google's has them."""
 
 from mlr_jax.nn.efficientnet import STAGES
-from mlr_jax.transfer.names import Names, batch_norm, conv, dense
+from mlr_jax.transfer.names import Entry, Names, batch_norm, conv, dense
 
 
 def efficientnet_lite0_names() -> Names:
     """For `nn/efficientnet.py: EfficientNetLite0`."""
-    entries = conv("_conv_stem", "stem_conv") + batch_norm("_bn0", "stem_norm")
-    blocks = [(stage, index, found) for stage, found in enumerate(STAGES) for index in range(found.depth)]
-    for place, (stage, index, found) in enumerate(blocks):
-        name, path = f"_blocks.{place}", f"stage{stage}_block{index}"
-        if found.expansion > 1:
-            entries += conv(f"{name}._expand_conv", f"{path}/expand_conv")
-            entries += batch_norm(f"{name}._bn0", f"{path}/expand_norm")
-        entries += conv(f"{name}._depthwise_conv", f"{path}/depthwise_conv")
-        entries += batch_norm(f"{name}._bn1", f"{path}/depthwise_norm")
-        entries += conv(f"{name}._project_conv", f"{path}/project_conv")
-        entries += batch_norm(f"{name}._bn2", f"{path}/project_norm")
-    entries += conv("_conv_head", "last_conv") + batch_norm("_bn1", "last_norm")
+
+    def conv_norm(name: str, norm_name: str, path: str) -> list[Entry]:
+        return conv(name, f"{path}/conv") + batch_norm(norm_name, f"{path}/norm")
+
+    entries = conv_norm("_conv_stem", "_bn0", "stem")
+    for index, stage in enumerate(stage for stage in STAGES for _ in range(stage.depth)):
+        name, path = f"_blocks.{index}", f"block{index}"
+        if stage.expansion > 1:
+            entries += conv_norm(f"{name}._expand_conv", f"{name}._bn0", f"{path}/expand")
+        entries += conv_norm(f"{name}._depthwise_conv", f"{name}._bn1", f"{path}/depthwise")
+        entries += conv_norm(f"{name}._project_conv", f"{name}._bn2", f"{path}/project")
+    entries += conv_norm("_conv_head", "_bn1", "last")
     return Names((*entries, *dense("_fc", "head")))

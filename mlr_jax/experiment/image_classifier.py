@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mlr_jax.core.ema import EmaState, ema
 from mlr_jax.core.gradient import Optimizer, gradient_learner
@@ -19,10 +18,11 @@ from mlr_jax.core.types import Resident, Source, State, Task, Variables
 from mlr_jax.data.arrays import Arrays, check_arrays, check_batch_size, evaluation_batches, from_arrays
 from mlr_jax.data.augment import Transform, augment, channel_moments, standardise, standardised
 from mlr_jax.data.images import hold_out, load_images
+from mlr_jax.experiment.image_figures import classifier_figures
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.experiment.settings import Settings
 from mlr_jax.nn.mirrored import Mirrored
-from mlr_jax.supervised.classification import Hypers, SgdHypers, classification, predict
+from mlr_jax.supervised.classification import Hypers, SgdHypers, classification
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,11 +114,11 @@ def image_classifier(
     if config.resident:
         learner, source = on_device(learner, config.batch_size), Resident(jax.tree.map(jnp.asarray, splits.train))
 
-    def figures(state: State):
-        def probabilities(variables: Variables, x: jax.Array) -> jax.Array:
-            return predict(model, variables, standardised(x, *moments) if moments else x)
+    def prepared(x: jax.Array) -> jax.Array:
+        return standardised(x, *moments) if moments else x
 
-        return classifier_figures(probabilities, variables_of(state), splits.evaluated["test"], splits.class_names)
+    def figures(state: State) -> dict[str, "Figure"]:
+        return classifier_figures(model, variables_of(state), splits.evaluated["test"], splits.class_names, prepared)
 
     return Experiment(
         learner=learner,
@@ -171,32 +171,3 @@ def variables_of(state: State) -> Variables:
     if isinstance(state, EmaState):
         return {"params": state.average, **state.inner.collections}
     return {"params": state.params, **state.collections}
-
-
-def classifier_figures(
-    probabilities_of: Callable[[Variables, jax.Array], jax.Array],
-    variables: Variables,
-    test: Arrays,
-    class_names: tuple[str, ...],
-) -> dict[str, "Figure"]:
-    """The confusion matrix of the members that did not diverge, and the worst mistakes of their mean probability.
-
-    probabilities_of: variables of one member, x [B, H, W, C] -> [B, K].
-    """
-    from mlr_jax.report.classification import confusion_matrix, worst_mistakes
-
-    of_all = jax.jit(lambda variables, x: jax.lax.map(lambda one: probabilities_of(one, x), variables))
-    parts = [
-        np.asarray(of_all(variables, batch["x"]))[:, np.asarray(batch["mask"]) > 0]
-        for batch in evaluation_batches(test, EVALUATION_ROWS)
-    ]
-    probabilities = np.concatenate(parts, axis=1)
-    is_sound = np.isfinite(probabilities).all(axis=(1, 2))  # a member that diverged has no opinion
-    if not is_sound.any():
-        return {}
-    probabilities = probabilities[is_sound]
-    labels = np.tile(test["y"], probabilities.shape[0])
-    return {
-        "confusion_matrix": confusion_matrix(labels, probabilities.argmax(-1).reshape(-1), class_names),
-        "worst_mistakes": worst_mistakes(test["x"], test["y"], probabilities.mean(0), class_names),
-    }

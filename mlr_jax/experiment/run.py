@@ -137,7 +137,7 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
             run_dir.write_json(directory / run_dir.CONFIG, _config(planned))
         checkpoints = Checkpoints(directory / "checkpoints", warn=say)
         stack.callback(checkpoints.close)
-        init, init_s = _compiled(planned.learner.init, planned.keys, planned.hypers, once=True)
+        init, init_s = compiled(planned.learner.init, planned.keys, planned.hypers, once=True)
         state = init(planned.keys, planned.hypers)
         start, state = checkpoints.restore(state) or (0, state)
         history = run_dir.history(directory, start)
@@ -174,7 +174,7 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
     return summary
 
 
-def _compiled(function: Callable, *arguments: Any, once: bool = False) -> tuple[Callable, float]:
+def compiled(function: Callable, *arguments: Any, once: bool = False) -> tuple[Callable, float]:
     """The program and the seconds that compiling it took. What runs only once is not worth making fast on a CPU."""
     since = time.perf_counter()
     options: dict[str, Any] = {"xla_backend_optimization_level": 0} if once and jax.default_backend() == "cpu" else {}
@@ -186,7 +186,7 @@ def _evaluations(planned: Plan, state: State) -> tuple[dict[str, Callable[[State
     functions: dict[str, Callable[[State], Any]] = {}
     seconds = 0.0
     for split, batches in planned.experiment.evaluations.items():
-        program, compile_s = _compiled(planned.learner.evaluate, state, next(batches()))
+        program, compile_s = compiled(planned.learner.evaluate, state, next(batches()))
         functions[split] = _evaluation(program, batches, partial(planned.experiment.scores, split))
         seconds += compile_s
     return functions, seconds

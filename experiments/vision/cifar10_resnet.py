@@ -4,8 +4,8 @@
     python experiments/vision/cifar10_resnet.py --paper
 
 50,000 training and 10,000 test images, 32x32, ten classes: from TFDS, or a folder `{train,test}/CLASS/*.jpg`. By
-default 20 epochs of a one-cycle schedule with label smoothing, for a CPU. `--paper` is the paper's recipe, 64,000 steps, for a
-GPU; the paper's test accuracy is 91.25 % (`--layers 56`: 93.03 %).
+default 20 epochs of a one-cycle schedule with label smoothing, for a CPU. `--paper` is the paper's recipe, 64,000
+steps, for a GPU; the paper's test accuracy is 91.25 % (`--layers 56`: 93.03 %).
 """
 
 from dataclasses import dataclass

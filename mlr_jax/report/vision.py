@@ -42,7 +42,8 @@ def feature_maps(image: ArrayLike, maps: Mapping[str, ArrayLike], shown: int = 8
         strongest = np.argsort(-array.std(axis=(0, 1)), kind="stable")[:shown]
         for axes, channel in zip(grid[row * shown :], strongest, strict=False):
             axes.imshow(_stretched(array[..., channel]), cmap=style.sequential(), interpolation="nearest")
-        grid[row * shown].set_title(name, fontsize=style.SMALL_SIZE, color=style.INK, loc="left")
+        title = grid[row * shown].set_title(name, fontsize=style.SMALL_SIZE, color=style.INK, loc="left")
+        title.set_in_layout(False)  # it is wider than its column
     return figure
 
 

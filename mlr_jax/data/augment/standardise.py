@@ -20,7 +20,12 @@ def channel_moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def standardised(images: jax.Array, mean: np.ndarray, std: np.ndarray) -> jax.Array:
-    """(x - mean) / std per channel: images [..., C], mean and std [C]; the dtype of the images."""
+    """(x - mean) / std per channel: images [..., C], mean and std [C]; the dtype of the images.
+
+    Integers are taken as 0 to 255 for 0 to 1, and become float32.
+    """
+    if jnp.issubdtype(images.dtype, jnp.integer):
+        images = images.astype(jnp.float32) / 255
     axes = tuple(range(images.ndim - 1))
     centre, scale = (jnp.expand_dims(jnp.asarray(moment), axes) for moment in (mean, 1 / std))
     return ((images - centre) * scale).astype(images.dtype)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases
 from graphs import graph_cases, link_cases, node_cases
 from learner_case import Case, Wrap, image_batch
+from nn import network_cases
 from supervised import detection_cases
 from transfer import transfer_cases
 
@@ -73,4 +74,5 @@ LEARNERS: dict[str, Case] = {
     **link_cases.CASES,
     **detection_cases.CASES,
     **transfer_cases.CASES,
+    **network_cases.CASES,
 }

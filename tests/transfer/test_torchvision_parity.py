@@ -38,14 +38,20 @@ def like(model, side):
     return jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, side, side, 3)))
 
 
-def randomised(theirs):
-    """Their model with no moment, scale, bias or token left at 0 or 1, so that each has to arrive at its place."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for tensor in (*theirs.parameters(), *theirs.buffers()):
-            if tensor.ndim == 1 or (tensor.ndim > 1 and not tensor.any()):
-                tensor.add_(0.1 * torch.rand(tensor.shape, generator=generator))
-    return theirs
+def randomised(make):
+    """Their model with random numbers everywhere: no moment, scale, bias or token is left at 0 or 1."""
+    with torch.device("meta"):  # their own random numbers take seconds
+        model = make()
+    model.to_empty(device="cpu")
+    torch.manual_seed(0)
+    for name, tensor in model.state_dict().items():
+        if tensor.ndim > 1:
+            tensor.normal_(0, (2 / tensor[0].numel()) ** 0.5)
+        elif name.endswith((".weight", ".running_var")):
+            tensor.uniform_(0.5, 1.5)
+        elif tensor.is_floating_point():
+            tensor.uniform_(-0.1, 0.1)
+    return model
 
 
 def theirs_of(model, x):
@@ -64,9 +70,8 @@ def distance(ours, theirs):
 
 @pytest.mark.parametrize("name", CASES)
 def test_logits_are_those_of_torchvision_and_export_gives_the_same_tensors(name):
-    torch.manual_seed(0)
     make, ours, names, side = CASES[name]
-    theirs, x = randomised(make()).eval(), images(side)
+    theirs, x = randomised(make).eval(), images(side)
     tensors = tensors_of(theirs)
 
     variables = from_tensors(tensors, names, like(ours, side))
@@ -86,9 +91,8 @@ TOLERANCE = 0.05
 
 @pytest.mark.parametrize("layers", [18, 50])
 def test_a_step_of_training_is_that_of_pytorch(layers):
-    torch.manual_seed(0)
     make, ours, names, side = CASES[f"resnet{layers}"]
-    theirs, x, y = randomised(make()).train(), images(side, rows=8), np.arange(8)
+    theirs, x, y = randomised(make).train(), images(side, rows=8), np.arange(8)
     before = from_tensors(tensors_of(theirs), names, like(ours, side))
     counts = values_per_channel(theirs)
     optimizer = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9)

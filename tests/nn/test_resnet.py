@@ -10,7 +10,8 @@ X = np.random.default_rng(0).normal(size=(3, 7, 6, 4)).astype(np.float32)
 
 def randomised(shapes):
     rng = np.random.default_rng(1)
-    return jax.tree.map(lambda leaf: rng.random(leaf.shape, leaf.dtype) - 0.1 * (leaf.ndim > 1), shapes)
+    variables = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(leaf.dtype), shapes)
+    return {**variables, "batch_stats": jax.tree.map(np.abs, variables["batch_stats"])}
 
 
 def convolved(x, kernel, stride):

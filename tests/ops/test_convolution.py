@@ -26,8 +26,10 @@ def close(first, second, tolerance=1e-4):
 
 
 CASES = {  # image, kernel, stride, padding, channels, outputs, groups
-    "3x3": ((6, 5), (3, 3), 1, "SAME", 2, 3, 1),
-    "3x3 of many channels": ((5, 6), (3, 3), 1, "SAME", 17, 3, 1),
+    "3x3": ((6, 5), (3, 3), 1, "SAME", 9, 10, 1),
+    "few channels": ((6, 7), (3, 4), 1, "SAME", 2, 3, 1),
+    "3x3 of many channels": ((5, 6), (3, 3), 1, "SAME", 17, 33, 1),
+    "several columns": ((5, 8), (3, 3), 1, "SAME", 9, 3, 1),
     "1x1": ((4, 5), (1, 1), 1, "SAME", 2, 3, 1),
     "1x1 stride 2": ((5, 6), (1, 1), 2, "VALID", 2, 3, 1),
     "1x1 padded": ((3, 3), (1, 1), 1, 1, 2, 3, 1),
@@ -171,6 +173,15 @@ def test_it_keeps_sixteen_bits(name):
     gradients = pullback(jnp.ones_like(value))
     assert {leaf.dtype for leaf in (value, *gradients)} == {jnp.dtype(jnp.bfloat16)}
     np.testing.assert_allclose(np.float32(value), by_loops(*map(np.float32, half), **settings), rtol=0.05, atol=0.1)
+
+
+def test_double_precision_is_kept():
+    x, w, settings = made(CASES["3x3"])
+    with jax.enable_x64(True):
+        x, w = x.astype(np.float64), w.astype(np.float64)
+        g = rng.normal(size=by_loops(x, w, **settings).shape)
+        gradients = [jax.vjp(partial(f, **settings), x, w)[1](g) for f in (conv2d, library)]
+        jax.tree.map(partial(close, tolerance=1e-12), *gradients)
 
 
 @pytest.mark.parametrize(

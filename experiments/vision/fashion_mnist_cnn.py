@@ -25,18 +25,20 @@ class Config(ImageSettings):
     data: str = "fashion_mnist"
     seeds: int = 3
     layout: Literal["vmap", "map"] = "map"
-    steps: int = 3000
+    steps: int = 4500
+    batch_size: int = 64
     chunk: int = 50
-    eval_every: int = 500
+    eval_every: int = 1500
     checkpoint_every: int = 500
     label_smoothing: float = 0.05
-    widths: tuple[int, ...] = (32, 64, 128)
+    test_time_flip: bool = True
+    widths: tuple[int, ...] = (24, 64, 128)
     """Channels of each stage."""
     hidden: int = 256
     """Width of the dense layer."""
-    dropout: float = 0.3
+    dropout: float = 0.2
     """The part of the dense layer's outputs that is dropped."""
-    shift: int = 1
+    shift: int = 0
     """Pixels by which images are moved at most."""
 
 
@@ -52,7 +54,8 @@ def build(config: Config) -> Experiment:
     def model(classes: int) -> CNN:
         return CNN(config.widths, classes, hidden=config.hidden, dropout=config.dropout)
 
-    return image_classifier(config, model, (partial(random_crop, padding=config.shift), random_flip))
+    moves = (partial(random_crop, padding=config.shift),) if config.shift else ()
+    return image_classifier(config, model, (*moves, random_flip))
 
 
 if __name__ == "__main__":

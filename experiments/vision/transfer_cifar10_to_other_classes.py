@@ -50,7 +50,7 @@ class Config(StudySettings):
     """Classes to learn first; the others are those to transfer to."""
     parts: tuple[float, ...] = (0.01, 0.1, 1.0)
     """Of the labels of the other classes that may be used."""
-    steps: tuple[int, ...] = (300, 600, 2000)
+    steps: tuple[int, ...] = (300, 600, 1200)
     """To take with each part."""
     pretraining: int = 2000
     """Steps on the first classes."""

@@ -10,7 +10,8 @@ import numpy as np
 from mlr_jax.nn.checks import check_widths
 from mlr_jax.nn.convolution import Conv
 from mlr_jax.nn.norm import BatchNorm
-from mlr_jax.ops.convolution import conv2d, max_pool
+from mlr_jax.ops.convolution import conv2d
+from mlr_jax.ops.pooling import max_pool
 
 
 class FastCifarNet(nn.Module):

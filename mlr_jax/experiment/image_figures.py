@@ -12,6 +12,7 @@ from jax import lax
 from mlr_jax.core.types import Variables
 from mlr_jax.data.arrays import Arrays, evaluation_batches
 from mlr_jax.experiment.run import compiled
+from mlr_jax.nn.mirrored import Mirrored
 from mlr_jax.supervised.activations import class_activation, feature_maps, first_filters, map_layers
 from mlr_jax.supervised.classification import predict
 
@@ -65,6 +66,7 @@ def looking_figures(
     from mlr_jax.report import vision
 
     pictures: dict[str, Figure] = {}
+    model = model.model if isinstance(model, Mirrored) else model  # one image at a time
     images = test["x"][_first_of_each(test["y"], SHOWN)]
     x = jnp.asarray(images)
     kernel, layers = first_filters(model, variables, x), list(map_layers(model, variables, x))

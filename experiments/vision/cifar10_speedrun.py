@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import jax.numpy as jnp
+import numpy as np
+
 from mlr_jax.core.schedules import one_cycle
 from mlr_jax.data.augment import channel_moments, random_crop, random_flip, standardised
 from mlr_jax.experiment.image_classifier import ImageSettings, image_classifier, image_splits
@@ -57,7 +60,8 @@ def build(config: Config) -> Experiment:
     """The experiment."""
     splits = image_splits(config)
     images = splits.train["x"][:: max(1, len(splits.train["x"]) // WHITENED)]  # of all classes, however they are sorted
-    images = standardised(images, *channel_moments(splits.train["x"])) if config.standardise else images
+    if config.standardise:
+        images = np.asarray(standardised(jnp.asarray(images), *channel_moments(splits.train["x"])))
     filters = whitening_filters(images)
 
     def model(classes: int) -> FastCifarNet:

@@ -45,8 +45,7 @@ def locations(height: int, width: int, strides: Sequence[int]) -> Locations:
         least = 0.0 if level == 0 else REACH * strides[level - 1]
         most = np.inf if level == len(strides) - 1 else REACH * stride
         levels.append((points, *(np.full(len(points), value) for value in (stride, least, most))))
-    points, stride, least, most = (np.concatenate(parts).astype(np.float32) for parts in zip(*levels, strict=True))
-    return Locations(points, stride, least, most)
+    return Locations(*(np.concatenate(parts).astype(np.float32) for parts in zip(*levels, strict=True)))
 
 
 def assign(grid: Locations, boxes: jax.Array, labels: jax.Array, is_box: jax.Array) -> Targets:

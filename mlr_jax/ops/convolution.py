@@ -17,9 +17,8 @@ import jax
 from jax import lax
 from jax.custom_batching import custom_vmap
 
-from mlr_jax.ops import convolution_on_cpu
+from mlr_jax.ops import convolution_by_library, convolution_on_cpu
 from mlr_jax.ops.convolution_geometry import Geometry, Padding, geometry_of, transposed_geometry_of
-from mlr_jax.ops.pooling import average_pool, max_pool  # noqa: F401 (a name that is used elsewhere)
 
 
 def conv2d(
@@ -34,7 +33,7 @@ def conv2d(
     geometry = geometry_of(x_BxHxWxC.shape, kernel_KxLxCxO.shape, stride, padding, groups)
     if jax.default_backend() == "cpu":
         return _forward(geometry, x_BxHxWxC, kernel_KxLxCxO)
-    return library_forward(geometry, x_BxHxWxC, kernel_KxLxCxO)
+    return convolution_by_library.forward(geometry, x_BxHxWxC, kernel_KxLxCxO)
 
 
 def conv_transpose2d(
@@ -49,31 +48,7 @@ def conv_transpose2d(
     kernel_KxLxOxC = kernel_KxLxCxO.swapaxes(2, 3)
     if jax.default_backend() == "cpu":
         return _input_gradient(geometry, x_BxHxWxC, kernel_KxLxOxC)
-    return library_input_gradient(geometry, x_BxHxWxC, kernel_KxLxOxC)
-
-
-def library_forward(geometry: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
-    """C(x, w) as XLA knows it."""
-    return lax.conv_general_dilated(
-        x,
-        w,
-        (geometry.stride, geometry.stride),
-        geometry.pads,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=geometry.groups,
-    )
-
-
-def library_input_gradient(geometry: Geometry, g: jax.Array, w: jax.Array) -> jax.Array:
-    """T(g, w) as XLA knows it."""
-    shape = jax.ShapeDtypeStruct(geometry.image_shape(g, w), g.dtype)
-    return jax.linear_transpose(lambda x: library_forward(geometry, x, w), shape)(g)[0]
-
-
-def library_weight_gradient(geometry: Geometry, x: jax.Array, g: jax.Array) -> jax.Array:
-    """W(x, g) as XLA knows it."""
-    shape = jax.ShapeDtypeStruct(geometry.kernel_shape(x, g), g.dtype)
-    return jax.linear_transpose(lambda w: library_forward(geometry, x, w), shape)(g)[0]
+    return convolution_by_library.input_gradient(geometry, x_BxHxWxC, kernel_KxLxOxC)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mlr_jax.ops import convolution_by_library
 from mlr_jax.ops.convolution_geometry import Geometry
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
@@ -77,7 +78,7 @@ def input_gradient(geometry: Geometry, g: jax.Array, w: jax.Array) -> jax.Array:
     """
     stride = geometry.stride
     if geometry.groups > 1:
-        return _grouped_input_gradient(geometry, g, w)
+        return convolution_by_library.input_gradient(geometry, g, w)
     if _is_pixelwise(geometry):
         spread = [(0, n - (m - 1) * stride - 1, stride - 1) for n, m in zip(geometry.image, g.shape[1:3], strict=True)]
         return lax.pad(g @ w[0, 0].T, jnp.zeros((), g.dtype), ((0, 0, 0), *spread, (0, 0, 0)))
@@ -108,7 +109,7 @@ def _phase(g: jax.Array, w: jax.Array, lengths: list[int]) -> jax.Array:
 def weight_gradient(geometry: Geometry, x: jax.Array, g: jax.Array) -> jax.Array:
     """W(x, g), [K, L, C, O]: products of a transposed copy of x with g, summed over parts of the batch."""
     if geometry.groups > 1:
-        return _grouped_weight_gradient(geometry, x, g)
+        return convolution_by_library.weight_gradient(geometry, x, g)
     stride, batch = geometry.stride, x.shape[0]
     if _is_pixelwise(geometry):
         x = x[:, ::stride, ::stride]
@@ -186,24 +187,3 @@ def _is_pixelwise(geometry: Geometry) -> bool:
 def _divisor(number: int, least: int) -> int:
     """The smallest divisor of a number that is at least `least`, or the number itself."""
     return next((d for d in range(max(least, 1), number) if number % d == 0), number)
-
-
-def _grouped(geometry: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
-    return lax.conv_general_dilated(
-        x,
-        w,
-        (geometry.stride, geometry.stride),
-        geometry.pads,
-        dimension_numbers=DIMENSIONS,
-        feature_group_count=geometry.groups,
-    )
-
-
-def _grouped_input_gradient(geometry: Geometry, g: jax.Array, w: jax.Array) -> jax.Array:
-    shape = jax.ShapeDtypeStruct(geometry.image_shape(g, w), g.dtype)
-    return jax.linear_transpose(lambda x: _grouped(geometry, x, w), shape)(g)[0]
-
-
-def _grouped_weight_gradient(geometry: Geometry, x: jax.Array, g: jax.Array) -> jax.Array:
-    shape = jax.ShapeDtypeStruct(geometry.kernel_shape(x, g), g.dtype)
-    return jax.linear_transpose(lambda w: _grouped(geometry, x, w), shape)(g)[0]

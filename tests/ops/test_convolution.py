@@ -10,7 +10,7 @@ from jax.sharding import PartitionSpec as P
 from jax.test_util import check_grads
 
 from mlr_jax.core.parallel import device_mesh
-from mlr_jax.ops import convolution, convolution_on_cpu
+from mlr_jax.ops import convolution_by_library, convolution_on_cpu
 from mlr_jax.ops.convolution import conv2d, conv_transpose2d
 from mlr_jax.ops.convolution_geometry import geometry_of
 
@@ -68,7 +68,7 @@ def by_loops(x, w, stride, padding, groups):
 
 
 def library(x, w, stride, padding, groups):
-    return convolution.library_forward(geometry_of(x.shape, w.shape, stride, padding, groups), x, w)
+    return convolution_by_library.forward(geometry_of(x.shape, w.shape, stride, padding, groups), x, w)
 
 
 @each_case
@@ -210,7 +210,7 @@ def test_a_transposed_convolution_is_its_definition_and_is_differentiable(stride
 def test_an_accelerator_has_the_library(monkeypatch):
     x, w = random(1, 4, 4, 2), random(3, 3, 2, 1)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(convolution, "library_forward", lambda *arguments: "library")
+    monkeypatch.setattr(convolution_by_library, "forward", lambda *arguments: "library")
     assert conv2d(x, w) == "library"
 
 

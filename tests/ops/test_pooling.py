@@ -1,10 +1,12 @@
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlr_jax.ops.pooling import average_pool, max_pool
+from mlr_jax.ops.pooling import adaptive_average_pool, average_pool, max_pool
 
 rng = np.random.default_rng(0)
 
@@ -72,3 +74,20 @@ def test_a_nan_anywhere_in_a_window_is_its_maximum(place):
 def test_arguments_are_checked(settings, message):
     with pytest.raises(ValueError, match=message):
         max_pool(random(1, 4, 4, 1), **settings)
+
+
+@pytest.mark.parametrize(("size", "parts"), [((6, 4), (3, 2)), ((7, 5), (3, 3)), ((2, 3), (4, 7)), ((5, 6), (1, 6))])
+def test_adaptive_windows_begin_and_end_where_their_share_does(size, parts):
+    x = random(2, *size, 3)
+    y = adaptive_average_pool(x, *parts)
+    assert y.shape == (2, *parts, 3)
+    for i, j in np.ndindex(*parts):
+        (top, bottom), (left, right) = (
+            (math.floor(k * n / p), math.ceil((k + 1) * n / p)) for k, n, p in zip((i, j), size, parts, strict=True)
+        )
+        np.testing.assert_allclose(y[:, i, j], x[:, top:bottom, left:right].mean((1, 2)), rtol=1e-5, atol=1e-6)
+
+
+def test_adaptive_pooling_needs_a_window():
+    with pytest.raises(ValueError, match="height and width: got 0 and 2"):
+        adaptive_average_pool(random(1, 4, 4, 1), 0, 2)

@@ -1,6 +1,7 @@
 """Transforms of single images in front of a task."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -17,13 +18,7 @@ def augment(task: Task, *transforms: Transform) -> Task:
 
     Raises ValueError if no transform is given.
     """
-    if not transforms:
-        raise ValueError("transforms must be at least one function of (key, image), got none")
-
-    def transform_image(key: Key, image: jax.Array) -> jax.Array:
-        for index, transform in enumerate(transforms):
-            image = transform(jax.random.fold_in(key, index), image)
-        return image
+    transform_image = in_order(*transforms)
 
     def loss(
         variables: Variables, batch: Batch, key: Key, hypers: Hypers
@@ -34,6 +29,19 @@ def augment(task: Task, *transforms: Transform) -> Task:
         return task.loss(variables, augmented, jax.random.fold_in(key, 1), hypers)
 
     return task._replace(loss=loss)
+
+
+def in_order(*transforms: Callable[[Key, Any], Any]) -> Callable[[Key, Any], Any]:
+    """One transform that makes all of them, each with a key of its own. Raises ValueError if there is none."""
+    if not transforms:
+        raise ValueError("transforms must be at least one function of (key, image), got none")
+
+    def transform(key: Key, image: Any) -> Any:
+        for index, change in enumerate(transforms):
+            image = change(jax.random.fold_in(key, index), image)
+        return image
+
+    return transform
 
 
 def check_image(image: jax.Array) -> None:

@@ -49,6 +49,18 @@ def test_the_head_starts_with_rare_objects_of_the_size_of_its_strides():
     assert variables["params"]["Head_0"]["class_tower_0"]["kernel"].shape == (3, 3, 8, 8)  # one for all maps
 
 
+def test_each_map_has_a_scale_of_its_own():
+    model, x = Detector(Constant(), 3, channels=8, depth=0), jnp.zeros((1, 40, 32, 3))
+    before, variables = model.init_with_output(jax.random.key(0), x)
+    head = variables["params"]["Head_0"]
+    scaled = {**head, "scales": jnp.array([1.0, 2.0, 1.0])}
+    after = model.apply({"params": {**variables["params"], "Head_0": scaled}}, x)
+    in_strides = [np.log(p.distances / np.repeat([8, 16, 32], [20, 6, 2])[None, :, None]) for p in (before, after)]
+    np.testing.assert_allclose(
+        in_strides[1], in_strides[0] * np.repeat([1, 2, 1], [20, 6, 2])[None, :, None], atol=1e-5
+    )
+
+
 @pytest.mark.parametrize(("channels", "depth"), [(12, 1), (0, 1), (8, -1)])
 def test_sizes_that_cannot_be_are_errors(channels, depth):
     with pytest.raises(ValueError, match="channels"):

@@ -44,3 +44,33 @@ def test_the_filters_are_kept_as_they_were_given(images):
     )
     assert logits.shape == (4, 4)
     np.testing.assert_array_equal(updated["constants"]["filters"], whitening_filters(images))
+
+
+def test_it_is_the_network_that_its_docstring_says(images):
+    model = FastCifarNet(whitening_filters(images), 4, (4,))
+    x = jnp.asarray(images[:3, :9, :9])
+    variables = jax.jit(model.init)(jax.random.key(0), x)
+    params = jax.tree.map(lambda leaf: leaf + 0.1, variables["params"])
+
+    def normalised(h, layer):
+        return h / np.sqrt(1 + 1e-5) * layer["scale"].reshape(1, 1, 1, -1) + layer["bias"].reshape(
+            1, 1, 1, -1
+        )  # the moments that a layer starts with
+
+    h = jax.nn.gelu(conv2d(x, variables["constants"]["filters"], padding="VALID") + params["bias"].reshape(1, 1, 1, -1))
+    h = conv2d(h, params["Conv_0"]["kernel"]).reshape(3, 4, 2, 4, 2, 4).max((2, 4))
+    h = jax.nn.gelu(normalised(h, params["BatchNorm_0"]))
+    h = jax.nn.gelu(normalised(conv2d(h, params["Conv_1"]["kernel"]), params["BatchNorm_1"]))
+    expected = h.max((1, 2)) @ params["Dense_0"]["kernel"]
+    logits = jax.jit(model.apply)({**variables, "params": params}, x)
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_padding_does_not_enter_the_statistics(images):
+    model, mask = FastCifarNet(whitening_filters(images), 4, (4,)), jnp.array([1.0, 1.0, 0.0])
+    x = jnp.asarray(images[:3, :8, :8])
+    variables = jax.jit(model.init)(jax.random.key(0), x)
+    train = jax.jit(lambda x: model.apply(variables, x, train=True, mask=mask, mutable=["batch_stats"]))
+    (clean, moved), (junk, moved_too) = train(x), train(x.at[2].set(100.0))
+    np.testing.assert_allclose(clean[:2], junk[:2], rtol=1e-5, atol=1e-6)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), moved, moved_too)

@@ -52,10 +52,9 @@ def test_it_is_the_network_that_its_docstring_says(images):
     variables = jax.jit(model.init)(jax.random.key(0), x)
     params = jax.tree.map(lambda leaf: leaf + 0.1, variables["params"])
 
-    def normalised(h, layer):
-        return h / np.sqrt(1 + 1e-5) * layer["scale"].reshape(1, 1, 1, -1) + layer["bias"].reshape(
-            1, 1, 1, -1
-        )  # the moments that a layer starts with
+    def normalised(h, layer):  # by the moments that a layer starts with
+        scale, bias = (layer[name].reshape(1, 1, 1, -1) for name in ("scale", "bias"))
+        return h / np.sqrt(1 + 1e-5) * scale + bias
 
     h = jax.nn.gelu(conv2d(x, variables["constants"]["filters"], padding="VALID") + params["bias"].reshape(1, 1, 1, -1))
     h = conv2d(h, params["Conv_0"]["kernel"]).reshape(3, 4, 2, 4, 2, 4).max((2, 4))

@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint clean
+.PHONY: run test peers lint clean
 
 run: .venv/.ok
 	$(BIN)/python experiments/vision/digits_cnn.py $(ARGS)
 
 test: .venv/.ok
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+# PyTorch, torchvision, scikit-image: parity tests and benchmarks use them where they are installed.
+peers: .venv/.ok
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[peers]"
 
 lint: .venv/.ok
 	$(BIN)/ruff check .

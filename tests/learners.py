@@ -9,6 +9,9 @@ from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases,
 from graphs import graph_cases, link_cases, node_cases
 from learner_case import Case, Wrap, image_batch
 from rl import memory_cases, policy_cases
+from nn import network_cases
+from supervised import detection_cases
+from transfer import transfer_cases
 
 from mlr_jax.core.accumulate import accumulate
 from mlr_jax.core.ema import ema
@@ -70,6 +73,9 @@ LEARNERS: dict[str, Case] = {
     **node_cases.CASES,
     **graph_cases.CASES,
     **link_cases.CASES,
+    **detection_cases.CASES,
+    **transfer_cases.CASES,
+    **network_cases.CASES,
     **memory_cases.CASES,
     **policy_cases.CASES,
 }

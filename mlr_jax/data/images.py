@@ -2,19 +2,15 @@
 
 import difflib
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mlr_jax.data import bundled, idx, tfds
 from mlr_jax.data.arrays import Arrays, Dataset, check_arrays, count_classes, stratified_split
+from mlr_jax.data.image_folder import read_folder
 
 _NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
-_GRAY_MODES = ("1", "L", "LA")
-_COLOR_MODES = ("RGB", "RGBA", "P", "CMYK", "YCbCr")
 
 
 def load_images(spec: str) -> Dataset:
@@ -80,38 +76,6 @@ def read_npz(path: str | Path) -> Dataset:
     return Dataset(train, test, tuple(map(str, range(num_classes))))
 
 
-def read_folder(path: str | Path, *, size: tuple[int, int] | None = None) -> Dataset:
-    """Images in `path/SPLIT/CLASS/*.png`, .jpg or .jpeg; splits `train` and `test` (or `val`), classes sorted by name.
-
-    If every image is grayscale there is one channel, otherwise all are read as RGB; transparency is dropped.
-
-    Args:
-        path: the folder.
-        size: (height, width) to which every image is resized (bilinear); without it, all must have one size.
-
-    Raises:
-        FileNotFoundError: the folder or a split is missing.
-        ValueError: a class is empty or in one split only, a file is no readable image, or images differ in size.
-    """
-    path = Path(path)
-    train_folder = _split_folder(path, ("train",))
-    test_folder = _split_folder(path, ("test", "val"))
-    class_names = _class_names(train_folder)
-    if (test_names := _class_names(test_folder)) != class_names:
-        different = sorted(set(class_names) ^ set(test_names))
-        raise ValueError(
-            f"{path}: {train_folder.name} and {test_folder.name} must have the same classes, differ in {different}"
-        )
-    files = [_image_files(folder / name) for folder in (train_folder, test_folder) for name in class_names]
-    images = _read_images([file for class_files in files for file in class_files], size)
-    labels = np.repeat(
-        np.tile(np.arange(len(class_names), dtype=np.int32), 2), [len(class_files) for class_files in files]
-    )
-    num_train = sum(len(class_files) for class_files in files[: len(class_names)])
-    train, test = ({"x": images[part], "y": labels[part]} for part in (slice(num_train), slice(num_train, None)))
-    return Dataset(train, test, class_names)
-
-
 def _read_npz_arrays(path: Path) -> list[np.ndarray]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -146,68 +110,3 @@ def _as_labels(array: np.ndarray, name: str) -> np.ndarray:
             f"{name} must be integers of shape [N] or [N, 1], got {array.dtype} of shape {list(array.shape)}"
         )
     return labels
-
-
-def _split_folder(path: Path, names: Sequence[str]) -> Path:
-    for name in names:
-        if (path / name).is_dir():
-            return path / name
-    there = sorted(child.name for child in path.iterdir()) if path.is_dir() else "no such folder"
-    raise FileNotFoundError(f"{path} must hold a folder {' or '.join(names)}, found: {there}")
-
-
-def _class_names(split_folder: Path) -> tuple[str, ...]:
-    names = sorted(child.name for child in split_folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-    if not names:
-        raise ValueError(f"{split_folder} must hold one folder for each class, found none")
-    return tuple(names)
-
-
-def _image_files(class_folder: Path) -> list[Path]:
-    files = sorted(file for file in class_folder.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
-    if not files:
-        raise ValueError(f"{class_folder} must hold at least one image ({', '.join(_IMAGE_SUFFIXES)}), found none")
-    return files
-
-
-def _read_images(files: Sequence[Path], size: tuple[int, int] | None) -> np.ndarray:
-    modes = [_mode(file) for file in files]
-    mode = "L" if all(mode in _GRAY_MODES for mode in modes) else "RGB"
-    images: list[np.ndarray] = []
-    for file in files:
-        image = _read_image(file, mode, size)
-        if images and image.shape != images[0].shape:
-            raise ValueError(
-                f"images must have one size (or pass size): {files[0]} is {list(images[0].shape[:2])}, {file} is "
-                f"{list(image.shape[:2])}"
-            )
-        images.append(image)
-    pixels = np.stack(images).astype(np.float32) / np.float32(255)
-    return pixels[..., None] if mode == "L" else pixels
-
-
-def _mode(file: Path) -> str:
-    mode = _open(file, lambda image: image.mode)
-    if mode not in _GRAY_MODES + _COLOR_MODES:
-        raise ValueError(f"{file}: image mode must be one of {', '.join(_GRAY_MODES + _COLOR_MODES)}, got {mode}")
-    return mode
-
-
-def _read_image(file: Path, mode: str, size: tuple[int, int] | None) -> np.ndarray:
-    from PIL import Image
-
-    def pixels(image: Any) -> np.ndarray:
-        image = image.convert(mode)
-        return np.asarray(image if size is None else image.resize(size[::-1], Image.Resampling.BILINEAR))
-
-    return _open(file, pixels)
-
-
-def _open(file: Path, read: Any) -> Any:
-    from PIL import Image
-
-    try:
-        with Image.open(file) as image:
-            return read(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{file} is not a readable image: {' '.join(str(error).split())}") from error

@@ -6,19 +6,16 @@ downloaded and prepared; most sets need TensorFlow for that, once: `pip install 
 
 import difflib
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlr_jax.core.types import Batch, Source
-from mlr_jax.data.arrays import Dataset, check_arrays, check_batch_size, check_seed, pad_rows
+from mlr_jax.core.types import Source
+from mlr_jax.data.arrays import Dataset, check_arrays
+from mlr_jax.data.grain_stream import Example, Vary, stack, stream_rows
 
-Example = Mapping[str, np.ndarray]
-"""One row: `"x"` uint8 [H, W, C] and `"y"` int32 []; a transform may change both and add more."""
-
-_READ_THREADS = 4
 _PROBE_SECONDS = 5.0
 
 
@@ -40,12 +37,12 @@ def load(name: str, *, data_dir: str | Path | None = None) -> Dataset:
     if "train" not in splits or test not in splits:
         raise ValueError(f"{name} must have the splits train and test (or validation), got {splits}; see stream")
     sources = {split: _data_source(builder, split) for split in ("train", test)}
-    class_names = _class_names(builder.info.features, name)
-    arrays = {split: _stack([_example(row) for row in source]) for split, source in sources.items()}
+    names = _class_names(builder.info.features, name)
+    arrays = {split: stack([_example(row) for row in source]) for split, source in sources.items()}
     for split, part in arrays.items():
         part["x"] = part["x"].astype(np.float32) / np.float32(255)
-        check_arrays(part, num_classes=len(class_names), name=f"{name}: {split}")
-    return Dataset(arrays["train"], arrays[test], class_names)
+        check_arrays(part, num_classes=len(names), name=f"{name}: {split}")
+    return Dataset(arrays["train"], arrays[test], names)
 
 
 def stream(
@@ -56,12 +53,12 @@ def stream(
     seed: int,
     data_dir: str | Path | None = None,
     transform: Callable[[Example], Example] | None = None,
+    vary: Vary | None = None,
     num_workers: int = 0,
 ) -> Source:
     """Batches read from disk as they are needed: `"x"` uint8 [B, H, W, C] and `"y"` int32 [B], unless transformed.
 
-    Every row comes once an epoch, in an order of its own for each epoch; step k is reached without reading the steps
-    before it. The batches do not depend on `num_workers`.
+    See `grain_stream.py: stream_rows`.
 
     Args:
         name: as for `load`.
@@ -69,68 +66,28 @@ def stream(
         batch_size: rows a batch, at most the rows of the split.
         seed: of the order of the rows.
         data_dir: as for `load`.
-        transform: applied to each row, in training and evaluation alike (resize, scale); random changes are the
-            business of `augment`. With workers it must be picklable.
+        transform: applied to each row, in evaluation and, without `vary`, in training (resize, scale). With workers it
+            must be picklable.
+        vary: applied to each row in training instead, with a generator of its own for each row of each epoch: for what
+            needs the image as it is stored, such as a random crop. Other random changes are the business of `augment`.
         num_workers: processes that read and transform; 0 reads in threads of this process.
 
     Raises:
         FileNotFoundError, ValueError: as `load`, or `batch_size`, `seed`, `num_workers` or `split` is out of range.
     """
-    import grain
-
-    check_seed(seed)
-    if num_workers < 0:
-        raise ValueError(f"num_workers must be at least 0, got {num_workers}")
-    source = _data_source(prepared(name, data_dir), split)
-    check_batch_size(batch_size, len(source))
-    rows = grain.MapDataset.source(source).map(_example)
-    rows = rows if transform is None else rows.map(transform)
-    # Batched here, before threads or processes share the work, so that neither can change what a batch holds.
-    training = rows.shuffle(seed=seed).repeat().batch(batch_size, batch_fn=_stack)
-    in_order = rows.batch(batch_size, batch_fn=_stack)
-
-    def evaluation() -> Iterator[Batch]:
-        for batch in _read(in_order, num_workers):
-            mask = np.ones(len(batch["y"]), np.float32)
-            yield {key: pad_rows(array, batch_size) for key, array in {**batch, "mask": mask}.items()}
-
-    return Source(lambda step: _read(training[step:], num_workers), evaluation)
+    rows = _data_source(prepared(name, data_dir), split)
+    return stream_rows(
+        rows, batch_size, seed=seed, read=_example, transform=transform, vary=vary, num_workers=num_workers
+    )
 
 
-def _read(batches: Any, num_workers: int) -> Iterator[Batch]:
-    """Iterate over a grain MapDataset with a few batches in flight."""
-    import grain
-
-    options = grain.ReadOptions(num_threads=_READ_THREADS, prefetch_buffer_size=2 * _READ_THREADS)
-    iterated = batches.to_iter_dataset(options)
-    if num_workers == 0:
-        return iter(iterated)
-    from absl import flags
-
-    # grain hands the flags of absl to its workers and refuses to while nobody has parsed them.
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS.mark_as_parsed()
-    return iter(iterated.mp_prefetch(grain.MultiprocessingOptions(num_workers=num_workers)).map(_copy))
-
-
-def _copy(batch: Batch) -> Batch:
-    # Workers hand over shared memory, which must not be aliased by a device array that outlives it.
-    return {key: np.array(array) for key, array in batch.items()}
+def class_names(name: str, *, data_dir: str | Path | None = None) -> tuple[str, ...]:
+    """The names of the labels of a set for classification; errors as for `load`."""
+    return _class_names(prepared(name, data_dir).info.features, name)
 
 
 def _example(row: Mapping[str, Any]) -> Example:
     return {"x": np.asarray(row["image"]), "y": np.asarray(row["label"], np.int32)}
-
-
-def _stack(rows: Sequence[Example]) -> dict[str, np.ndarray]:
-    for row in rows:
-        for key, array in row.items():
-            if np.shape(array) != np.shape(rows[0][key]):
-                raise ValueError(
-                    f'"{key}" must have one shape in all rows, got {list(np.shape(rows[0][key]))} and '
-                    f"{list(np.shape(array))}; use stream with a transform that resizes"
-                )
-    return {key: np.stack([row[key] for row in rows]) for key in rows[0]}
 
 
 def _class_names(features: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -3,31 +3,36 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from mlr_jax.core.gradient import gradient_learner
+from mlr_jax.core.ema import EmaState, ema
+from mlr_jax.core.gradient import Optimizer, gradient_learner
 from mlr_jax.core.on_device import OnDeviceState, on_device
-from mlr_jax.core.optimizers import adamw
-from mlr_jax.core.schedules import one_cycle
-from mlr_jax.core.types import Resident, Source
+from mlr_jax.core.optimizers import adamw, sgd
+from mlr_jax.core.schedules import Schedule, one_cycle
+from mlr_jax.core.types import Resident, Source, State, Task, Variables
 from mlr_jax.data.arrays import Arrays, check_arrays, check_batch_size, evaluation_batches, from_arrays
-from mlr_jax.data.augment import Transform, augment
+from mlr_jax.data.augment import Transform, augment, channel_moments, standardise, standardised
 from mlr_jax.data.images import hold_out, load_images
+from mlr_jax.experiment.image_figures import classifier_figures
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.experiment.settings import Settings
-from mlr_jax.supervised.classification import Hypers, classification, predict
+from mlr_jax.nn.mirrored import Mirrored
+from mlr_jax.supervised.classification import Hypers, SgdHypers, classification
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EVALUATION_ROWS = 512
 
 
 @dataclass(frozen=True)
 class ImageSettings(Settings):
-    """Flags of an image classifier that is trained with AdamW and a one-cycle schedule."""
+    """Flags of an image classifier that is trained with AdamW or SGD, by default with a one-cycle schedule."""
 
     data: str = "digits"
     """digits, mnist5k, tfds:NAME, or a path: an .npz file or a folder SPLIT/CLASS/*.png."""
@@ -45,46 +50,107 @@ class ImageSettings(Settings):
     """The greatest norm of a gradient."""
     label_smoothing: float = 0.0
     """The part of the target that is spread over all classes."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or stochastic gradient descent with Nesterov's momentum."""
+    momentum: float = 0.9
+    """Of SGD."""
+    averaging: float = 0.0
+    """How much of the parameters' moving average stays at a step; it is evaluated in their place. 0 averages none."""
+    standardise: bool = False
+    """Bring each channel to mean 0 and variance 1 over the training images."""
+    test_time_flip: bool = False
+    """Average what is said of a test image and of its mirror image."""
+
+    def updates(self, schedule: Schedule | None = None, nesterov: bool = True) -> Optimizer:
+        """The optimizer, with a schedule that is one cycle over the steps where it is None."""
+        schedule = one_cycle(self.steps) if schedule is None else schedule
+        return adamw(schedule) if self.optimizer == "adamw" else sgd(schedule, nesterov)
+
+    def hypers(self) -> Hypers | SgdHypers:
+        """What the optimizer and the loss read."""
+        shared = Hypers(self.learning_rate, self.weight_decay, self.clip_norm, self.label_smoothing)
+        return shared if self.optimizer == "adamw" else SgdHypers(*shared, self.momentum)
+
+
+class Splits(NamedTuple):
+    """The images of an experiment: to train on, by name those to evaluate on, and what the classes are called."""
+
+    train: Arrays
+    evaluated: dict[str, Arrays]
+    class_names: tuple[str, ...]
 
 
 def image_classifier(
-    config: ImageSettings, model_for: Callable[[int], nn.Module], transforms: tuple[Transform, ...] = ()
+    config: ImageSettings,
+    model_for: Callable[[int], nn.Module],
+    transforms: tuple[Transform, ...] = (),
+    *,
+    mix: Callable[[Task, int], Task] | None = None,
+    schedule: Schedule | None = None,
+    nesterov: bool = True,
+    splits: Splits | None = None,
 ) -> Experiment:
     """An experiment that trains `model_for(number of classes)` on images which `transforms` vary at random.
 
+    mix: task, number of classes -> task; changes that mix rows, such as `mixup`. schedule: of the learning rate, one
+    cycle over the steps where it is None. nesterov: whether SGD looks ahead. splits: the images, where the model has
+    been made from them already; those that --data names where it is None.
+
     Raises ValueError for data that is not there or not sound, and for settings that do not fit it.
     """
-    dataset = naming("--data", load_images, config.data)
-    classes = len(dataset.class_names)
-    for split, arrays in (("train", dataset.train), ("test", dataset.test)):
-        check_arrays(arrays, num_classes=classes, name=f"--data {config.data} ({split})")
-    train, validation = dataset.train, None
-    if config.validation:
-        train, validation = naming("--validation", hold_out, dataset, config.validation, seed=0)
-    naming("--batch-size", check_batch_size, config.batch_size, train["y"].shape[0])
-    devices = 1 if config.parallel == "members" else config.devices
-    if config.batch_size % devices:
-        raise ValueError(f"--batch-size: got {config.batch_size}, must be a multiple of the {devices} devices")
-    evaluation_rows = math.ceil(EVALUATION_ROWS / devices) * devices
+    splits, evaluation_rows = splits or image_splits(config), check_rows(config)
+    naming("--batch-size", check_batch_size, config.batch_size, splits.train["y"].shape[0])
+    classes = len(splits.class_names)
     model = model_for(classes)
-    task = classification(model, train["x"].shape[1:])
-    if transforms:
-        task = augment(task, *transforms)
-    learner = config.spread(gradient_learner(config.cast(task), adamw(one_cycle(config.steps))))
-    splits = {"test": dataset.test} if validation is None else {"val": validation, "test": dataset.test}
-    hypers = Hypers(config.learning_rate, config.weight_decay, config.clip_norm, config.label_smoothing)
-    source: Source | Resident = from_arrays(train, config.batch_size, seed=config.seed)
+    model = Mirrored(model) if config.test_time_flip else model
+    moments = channel_moments(splits.train["x"]) if config.standardise else None
+    task = classification(model, splits.train["x"].shape[1:])
+    task = mix(task, classes) if mix else task
+    task = augment(task, *transforms) if transforms else task
+    task = standardise(task, *moments) if moments else task
+    learner = config.spread(gradient_learner(config.cast(task), config.updates(schedule, nesterov)))
+    learner = ema(learner, config.averaging) if config.averaging else learner
+    source: Source | Resident = from_arrays(splits.train, config.batch_size, seed=config.seed)
     if config.resident:
-        learner, source = on_device(learner, config.batch_size), Resident(jax.tree.map(jnp.asarray, dict(train)))
+        learner, source = on_device(learner, config.batch_size), Resident(jax.tree.map(jnp.asarray, splits.train))
+
+    def prepared(x: jax.Array) -> jax.Array:
+        return standardised(x, *moments) if moments else x
+
+    def figures(state: State) -> dict[str, "Figure"]:
+        return classifier_figures(model, variables_of(state), splits.evaluated["test"], splits.class_names, prepared)
+
     return Experiment(
         learner=learner,
         source=source,
-        hypers=hypers,
-        evaluations={split: _batches(arrays, evaluation_rows) for split, arrays in splits.items()},
+        hypers=config.hypers(),
+        evaluations={split: _batches(arrays, evaluation_rows) for split, arrays in splits.evaluated.items()},
         items_per_step=config.batch_size,
         unit="images",
-        figures=lambda state: _figures(model, state, dataset.test, dataset.class_names),
+        figures=figures,
     )
+
+
+def image_splits(config: ImageSettings) -> Splits:
+    """The images that --data names, some of them held out as --validation says.
+
+    Raises ValueError, naming the flag, for data that is not there or not sound.
+    """
+    dataset = naming("--data", load_images, config.data)
+    for split, arrays in (("train", dataset.train), ("test", dataset.test)):
+        check_arrays(arrays, num_classes=len(dataset.class_names), name=f"--data {config.data} ({split})")
+    if not config.validation:
+        return Splits(dict(dataset.train), {"test": dataset.test}, dataset.class_names)
+    train, validation = naming("--validation", hold_out, dataset, config.validation, seed=0)
+    return Splits(train, {"val": validation, "test": dataset.test}, dataset.class_names)
+
+
+def check_rows(config: ImageSettings) -> int:
+    """The rows of an evaluated batch, a multiple of the devices. Raises ValueError if --batch-size is not one."""
+    devices = 1 if config.parallel == "members" else config.devices
+    if config.batch_size % devices:
+        raise ValueError(f"--batch-size: got {config.batch_size}, must be a multiple of the {devices} devices")
+    return math.ceil(EVALUATION_ROWS / devices) * devices
 
 
 def naming(flag: str, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
@@ -99,24 +165,9 @@ def _batches(arrays: Arrays, rows: int):
     return lambda: evaluation_batches(arrays, rows)
 
 
-def _figures(model: nn.Module, state, test: Arrays, class_names: tuple[str, ...]):
-    """The confusion matrix of the members that did not diverge, and the worst mistakes of their mean probability."""
-    from mlr_jax.report.classification import confusion_matrix, worst_mistakes
-
-    inner = state.inner if isinstance(state, OnDeviceState) else state
-    variables = {"params": inner.params, **inner.collections}
-    probabilities_of = jax.jit(jax.vmap(lambda variables, x: predict(model, variables, x), in_axes=(0, None)))
-    parts = [
-        np.asarray(probabilities_of(variables, batch["x"]))[:, np.asarray(batch["mask"]) > 0]
-        for batch in evaluation_batches(test, EVALUATION_ROWS)
-    ]
-    probabilities = np.concatenate(parts, axis=1)
-    is_sound = np.isfinite(probabilities).all(axis=(1, 2))  # a member that diverged has no opinion
-    if not is_sound.any():
-        return {}
-    probabilities = probabilities[is_sound]
-    labels = np.tile(test["y"], probabilities.shape[0])
-    return {
-        "confusion_matrix": confusion_matrix(labels, probabilities.argmax(-1).reshape(-1), class_names),
-        "worst_mistakes": worst_mistakes(test["x"], test["y"], probabilities.mean(0), class_names),
-    }
+def variables_of(state: State) -> Variables:
+    """What a model of this state predicts with: averaged parameters where there are any."""
+    state = state.inner if isinstance(state, OnDeviceState) else state
+    if isinstance(state, EmaState):
+        return {"params": state.average, **state.inner.collections}
+    return {"params": state.params, **state.collections}

@@ -36,13 +36,16 @@ def main(
     tiny: Mapping[str, Any],
     arguments: Sequence[str] | None = None,
     file: str | None = None,
+    *,
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Run the experiment that `build` makes of `config`, as its flags say; returns the summary.
 
-    tiny: the defaults that `--tiny` puts in place of the usual ones. Exits with 2 and one line on a bad argument, and
+    tiny: the defaults that `--tiny` puts in place of the usual ones. presets: the same for other flags, each a bool
+    field of `config` of that name. Exits with 2 and one line on a bad argument, and
     with 128 + N when signal N has ended the run in order.
     """
-    name, command, settings = read_call(config, tiny, arguments, file)
+    name, command, settings = read_call(config, {**(presets or {}), "tiny": tiny}, arguments, file)
     try:
         planned = plan(name, command, settings, build)
     except (ValueError, OSError, ImportError) as error:
@@ -64,21 +67,30 @@ def main(
 
 
 def read_call(
-    config: type[Any], tiny: Mapping[str, Any], arguments: Sequence[str] | None = None, file: str | None = None
+    config: type[Any],
+    presets: Mapping[str, Mapping[str, Any]],
+    arguments: Sequence[str] | None = None,
+    file: str | None = None,
 ) -> Call:
     """The call of this process, or of `arguments` and `file`, with the compilation cache and quiet libraries set up."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     path = Path(file or sys.argv[0]).resolve()
-    settings = parse(config, tiny, arguments, f"{path.stem}.py")
+    settings = parse(config, presets, arguments, f"{path.stem}.py")
     use_compilation_cache()
     logging.getLogger("absl").setLevel(logging.ERROR)  # libraries' warnings stand in the way of our one line
     command = shlex.join([short(Path(sys.executable)), short(path), *arguments])
     return Call(f"{path.parent.name}/{path.stem}", command, settings)
 
 
-def parse(config: type[Any], tiny: Mapping[str, Any], arguments: Sequence[str], program: str) -> Any:
-    """The flags as a config; a bad one exits with 2 and a single line."""
-    default = config(**tiny, tiny=True) if "--tiny" in arguments else config()
+def parse(config: type[Any], presets: Mapping[str, Mapping[str, Any]], arguments: Sequence[str], program: str) -> Any:
+    """The flags as a config; a bad one exits with 2 and a single line.
+
+    presets: by flag, in the order in which they overrule one another, the defaults that it changes.
+    """
+    changed: dict[str, Any] = {}
+    for flag, values in presets.items():
+        changed |= {**values, flag: True} if f"--{flag.replace('_', '-')}" in arguments else {}
+    default = config(**changed)
     output = io.StringIO()
     try:
         with contextlib.redirect_stderr(output):

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,6 +43,11 @@ def no_curves(history: Sequence[records.Record], members: Sequence[Mapping[str, 
     return {}
 
 
+def no_scores(split: str, state: State) -> Mapping[str, np.ndarray]:
+    """Nothing beside the means over rows."""
+    return {}
+
+
 class Experiment(NamedTuple):
     """What an experiment file declares; `run` joins it with everything else.
 
@@ -52,6 +58,8 @@ class Experiment(NamedTuple):
     items_per_step: how many `unit`s one member consumes in a step
     figures:        state of all members -> pictures for the report, by name
     curves:         records of the run, seed and swept values of each member -> more of them
+    scores:         split, state of all members -> metrics [M] of the whole split that are no means over its rows, such
+                    as average precision; part of every evaluation
     """
 
     learner: Learner
@@ -62,6 +70,7 @@ class Experiment(NamedTuple):
     unit: str
     figures: Callable[[State], Mapping[str, "Figure"]] = no_figures
     curves: Callable[[Sequence[records.Record], Sequence[Mapping[str, Any]]], Mapping[str, "Figure"]] = no_curves
+    scores: Callable[[str, State], Mapping[str, np.ndarray]] = no_scores
 
 
 class Plan(NamedTuple):
@@ -135,7 +144,7 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
             run_dir.write_json(directory / run_dir.CONFIG, _config(planned))
         checkpoints = Checkpoints(directory / "checkpoints", warn=say)
         stack.callback(checkpoints.close)
-        init, init_s = _compiled(planned.learner.init, planned.keys, planned.hypers)
+        init, init_s = compiled(planned.learner.init, planned.keys, planned.hypers, once=True)
         state = init(planned.keys, planned.hypers)
         start, state = checkpoints.restore(state) or (0, state)
         history = run_dir.history(directory, start)
@@ -173,9 +182,11 @@ def run(planned: Plan, say: Say = print) -> dict[str, Any]:
     return summary
 
 
-def _compiled(function: Callable, *arguments: Any) -> tuple[Callable, float]:
+def compiled(function: Callable, *arguments: Any, once: bool = False) -> tuple[Callable, float]:
+    """The program and the seconds that compiling it took. What runs only once is not worth making fast on a CPU."""
     since = time.perf_counter()
-    return jax.jit(function).lower(*arguments).compile(), time.perf_counter() - since
+    options: dict[str, Any] = {"xla_backend_optimization_level": 0} if once and jax.default_backend() == "cpu" else {}
+    return jax.jit(function).lower(*arguments).compile(options), time.perf_counter() - since
 
 
 def _evaluations(planned: Plan, state: State) -> tuple[dict[str, Callable[[State], Any]], float]:
@@ -183,14 +194,16 @@ def _evaluations(planned: Plan, state: State) -> tuple[dict[str, Callable[[State
     functions: dict[str, Callable[[State], Any]] = {}
     seconds = 0.0
     for split, batches in planned.experiment.evaluations.items():
-        program, compile_s = _compiled(planned.learner.evaluate, state, next(batches()))
-        functions[split] = _evaluation(program, batches)
+        program, compile_s = compiled(planned.learner.evaluate, state, next(batches()))
+        functions[split] = _evaluation(program, batches, partial(planned.experiment.scores, split))
         seconds += compile_s
     return functions, seconds
 
 
-def _evaluation(program: Callable, batches: Callable[[], Iterator[Batch]]) -> Callable[[State], Any]:
-    return lambda state: evaluate(program, state, batches())
+def _evaluation(
+    program: Callable, batches: Callable[[], Iterator[Batch]], scores: Callable[[State], Mapping[str, np.ndarray]]
+) -> Callable[[State], Any]:
+    return lambda state: {**evaluate(program, state, batches()), **scores(state)}
 
 
 def _was_stopped(settings: Settings, history: Sequence[Mapping[str, Any]]) -> bool:

@@ -109,7 +109,7 @@ def main(
     tiny: the defaults that `--tiny` puts in place of the usual ones. Exits with 2 and one line on a bad argument, and
     with 130 when it is interrupted.
     """
-    name, command, settings = read_call(config, tiny, arguments, file)
+    name, command, settings = read_call(config, {"tiny": tiny}, arguments, file)
     try:
         planned = plan(name, command, settings, build)
     except (ValueError, OSError, ImportError) as error:

@@ -6,24 +6,9 @@ import flax.linen as nn
 import jax
 
 from mlr_jax.nn.checks import check_rate, check_widths
+from mlr_jax.nn.convolution import Conv
 from mlr_jax.nn.norm import BatchNorm
-from mlr_jax.ops.convolution import conv2d, max_pool
-
-
-class Conv(nn.Module):
-    """A 2-D convolution without bias over a batch, x [B, H, W, C] -> [B, H', W', features]."""
-
-    features: int
-    kernel: int = 3
-    stride: int = 1
-    padding: str = "SAME"
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """See `ops/convolution.py: conv2d`."""
-        shape = (self.kernel, self.kernel, x.shape[-1], self.features)
-        weights = self.param("kernel", nn.initializers.he_normal(), shape)
-        return jax.vmap(conv2d, in_axes=(0, None, None, None))(x, weights, self.stride, self.padding)
+from mlr_jax.ops.pooling import max_pool
 
 
 class CNN(nn.Module):
@@ -50,7 +35,7 @@ class CNN(nn.Module):
         for width in self.widths:
             for _ in range(self.depth):
                 x = nn.relu(BatchNorm()(Conv(width)(x), train=train, mask=mask))
-            x = jax.vmap(max_pool)(x)
+            x = max_pool(x)
         x = x.reshape(x.shape[0], -1)
         x = nn.relu(BatchNorm()(nn.Dense(self.hidden, use_bias=False)(x), train=train, mask=mask))
         x = nn.Dropout(self.dropout, deterministic=not train)(x)

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from mlr_jax.ops.materialised import materialised
+
 
 def segment_sum(values: jax.Array, segments: jax.Array, num_segments: int) -> jax.Array:
     """s_i = sum_{e: segments_e = i} v_e: values [E, ...] -> [num_segments, ...]."""
@@ -31,6 +33,7 @@ def segment_max(values: jax.Array, segments: jax.Array, num_segments: int) -> ja
 
     Rows that share the maximum share its gradient equally.
     """
+    values = materialised(values)  # computed anew with another rounding, the greatest would equal none of them
     greatest = _greatest(values, segments, num_segments)
     is_greatest = values == greatest[segments]
     total = segment_sum(jnp.where(is_greatest, values - greatest[segments], 0), segments, num_segments)

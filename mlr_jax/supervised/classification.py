@@ -22,11 +22,22 @@ class Hypers(NamedTuple):
     label_smoothing: float = 0.0
 
 
+class SgdHypers(NamedTuple):
+    """The same for `core/optimizers.py: sgd`, which reads the momentum too."""
+
+    learning_rate: float = 0.1
+    weight_decay: float = 0.0
+    clip_norm: float = math.inf
+    label_smoothing: float = 0.0
+    momentum: float = 0.9
+
+
 def classification(model: nn.Module, input_shape: Sequence[int]) -> Task:
     """The task of naming the class y of x by minimising the mean of -log p(y | x).
 
     model: called as `model(x, train=..., mask=...)`, returns logits [B, K]. Batches hold x [B, *input_shape],
-    y [B] int, and may hold mask [B]. Training metrics: accuracy. Evaluation: loss and accuracy of each row, [B].
+    y [B] int, and may hold mask [B]; y [B, K] float are distributions over the classes, of which the greatest counts
+    for the accuracy. Training metrics: accuracy. Evaluation: loss and accuracy of each row, [B].
     """
 
     def init(key: Key) -> Variables:
@@ -71,4 +82,5 @@ def _unpack(batch: Batch) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 def _is_right(logits: jax.Array, y: jax.Array) -> jax.Array:
-    return (jnp.argmax(logits, axis=-1) == y).astype(jnp.float32)
+    label = y if y.ndim == 1 else jnp.argmax(y, axis=-1)
+    return (jnp.argmax(logits, axis=-1) == label).astype(jnp.float32)

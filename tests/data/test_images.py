@@ -4,7 +4,8 @@ from PIL import Image
 
 from mlr_jax.data import tfds
 from mlr_jax.data.arrays import Dataset
-from mlr_jax.data.images import hold_out, load_images, read_folder, read_npz
+from mlr_jax.data.image_folder import read_folder
+from mlr_jax.data.images import hold_out, load_images, read_npz
 
 RNG = np.random.default_rng(0)
 NPZ = {

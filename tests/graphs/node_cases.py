@@ -62,9 +62,9 @@ NODE = {"resident": True, "padded": False, "hypers": Hypers(), "other_hypers": H
 WHOLE: dict[str, Any] = {"batch": lambda step: BATCH, **NODE}
 
 CASES: dict[str, Case] = {
-    "gcn": Case(learner(GCN((8,), CLASSES)), **WHOLE),
-    "gcn keep best": Case(learner(GCN((8,), CLASSES), scores=("loss", "error")), **WHOLE),
-    "gcn sparse": Case(learner(GCN((8,), CLASSES), SPARSE_BATCH), batch=lambda step: SPARSE_BATCH, **NODE),
+    "gcn": Case(learner(GCN((16,), CLASSES)), **WHOLE),
+    "gcn keep best": Case(learner(GCN((16,), CLASSES), scores=("loss", "error")), **WHOLE),
+    "gcn sparse": Case(learner(GCN((16,), CLASSES), SPARSE_BATCH), batch=lambda step: SPARSE_BATCH, **NODE),
     "graphsage": Case(learner(GraphSAGE((8,), CLASSES, aggregate="max")), **WHOLE),
     "gat": Case(learner(GAT((4,), CLASSES, heads=2)), **WHOLE),
 }

@@ -6,7 +6,8 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from mlr_jax.core.parallel import device_mesh
-from mlr_jax.nn.norm import BatchNorm
+from mlr_jax.nn import norm
+from mlr_jax.nn.norm import BatchNorm, GroupNorm
 
 rng = np.random.default_rng(0)
 X = (3 + 2 * rng.normal(size=(8, 4, 5, 3))).astype(np.float32)
@@ -100,3 +101,45 @@ def test_eight_devices_with_a_row_each_have_the_moments_of_the_whole_batch(mask)
         on_each, mesh=device_mesh(8), in_specs=(P("data"), P("data")), out_specs=(P("data"), P()), check_vma=False
     )
     close(jax.jit(spread)(X, used), by_linen(VARIABLES, X, mask))
+
+
+@each_mask
+def test_gradients_through_result_and_moments_equal_automatic_ones(mask):
+    rows = None if mask is None else mask.reshape(8, 1, 1, 1)
+    weights = [rng.normal(size=shape).astype(np.float32) for shape in (X.shape, (3,), (3,))]
+
+    def plain(epsilon, x, scale, bias, rows):
+        mean, var, num_rows = norm._moments(x, rows)
+        return norm._scaled(x, (mean, var), scale, bias, epsilon), mean, var, num_rows
+
+    def gradients(function):
+        def loss(x, scale, bias):
+            return sum(
+                jnp.sum(w * jnp.tanh(part))
+                for w, part in zip(weights, function(0.1, x, scale, bias, rows), strict=False)
+            )
+
+        return jax.jit(jax.grad(loss, (0, 1, 2)))(X, *VARIABLES["params"].values())
+
+    close(gradients(norm._normalised), gradients(plain), 1e-4)
+
+
+def test_gradients_on_eight_devices_are_those_of_the_whole_batch():
+    weights = rng.normal(size=X.shape).astype(np.float32)
+
+    def loss(x, weights):
+        return jnp.sum(weights * jnp.tanh(ours(VARIABLES, x)[0]))
+
+    spread = jax.shard_map(
+        jax.grad(loss), mesh=device_mesh(8), in_specs=(P("data"), P("data")), out_specs=P("data"), check_vma=False
+    )
+    close(jax.jit(spread)(X, weights), jax.jit(jax.grad(loss))(X, weights), 1e-4)
+
+
+@pytest.mark.parametrize(("channels", "groups", "used"), [(6, 3, 3), (6, 4, 2), (5, 32, 1)])
+def test_group_normalisation_equals_linen(channels, groups, used):
+    x = (1 + rng.normal(size=(3, 4, 5, channels))).astype(np.float32)
+    variables = {"params": {"scale": jnp.arange(1.0, channels + 1), "bias": jnp.ones(channels)}}
+    expected = nn.GroupNorm(used, epsilon=1e-5).apply(variables, x)
+    close(GroupNorm(groups).apply(variables, x, train=True, mask=np.ones(3)), expected, 1e-4)
+    assert GroupNorm(groups).apply(variables, jnp.asarray(x, jnp.bfloat16)).dtype == jnp.bfloat16

@@ -1,150 +1,234 @@
-import flax.linen as nn
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+from jax.test_util import check_grads
 
-from mlr_jax.ops import convolution
-from mlr_jax.ops.convolution import conv2d, max_pool
+from mlr_jax.core.parallel import device_mesh
+from mlr_jax.ops import convolution_by_library, convolution_on_cpu
+from mlr_jax.ops.convolution import conv2d, conv_transpose2d
+from mlr_jax.ops.convolution_geometry import geometry_of
 
 rng = np.random.default_rng(0)
-formulations = pytest.mark.parametrize("conv", [convolution._by_library, convolution._by_patches])
-cases = pytest.mark.parametrize(
-    ("size", "kernel", "stride", "padding"),
-    [
-        ((6, 6), (3, 3), 1, "SAME"),
-        ((6, 6), (3, 3), 2, "SAME"),
-        ((7, 5), (3, 3), 2, "SAME"),
-        ((7, 5), (2, 4), 1, "SAME"),
-        ((7, 5), (3, 2), 1, "VALID"),
-        ((8, 7), (3, 3), 2, "VALID"),
-        ((5, 5), (5, 5), 1, "VALID"),
-        ((6, 7), (1, 1), 1, "SAME"),
-        ((6, 7), (1, 1), 2, "SAME"),
-        ((6, 7), (1, 1), 3, "VALID"),
-    ],
-)
 
 
 def random(*shape):
     return rng.normal(size=shape).astype(np.float32)
 
 
-def close(first, second):
-    np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-5)
+def close(first, second, tolerance=1e-4):
+    np.testing.assert_allclose(first, second, rtol=tolerance, atol=tolerance)
 
 
-def by_loops(x, kernel, stride, padding):
+CASES = {  # image, kernel, stride, padding, channels, outputs, groups
+    "3x3": ((6, 5), (3, 3), 1, "SAME", 9, 10, 1),
+    "few channels": ((6, 7), (3, 4), 1, "SAME", 2, 3, 1),
+    "3x3 of many channels": ((5, 6), (3, 3), 1, "SAME", 17, 33, 1),
+    "several columns": ((5, 8), (3, 3), 1, "SAME", 9, 3, 1),
+    "1x1": ((4, 5), (1, 1), 1, "SAME", 2, 3, 1),
+    "1x1 stride 2": ((5, 6), (1, 1), 2, "VALID", 2, 3, 1),
+    "1x1 padded": ((3, 3), (1, 1), 1, 1, 2, 3, 1),
+    "stride 2": ((7, 6), (3, 3), 2, "SAME", 2, 3, 1),
+    "stride 3": ((8, 7), (2, 4), 3, "VALID", 2, 3, 1),
+    "stem of ResNet": ((9, 8), (7, 7), 2, 3, 2, 3, 1),
+    "patches": ((8, 8), (4, 4), 4, "VALID", 2, 3, 1),
+    "sides differ": ((5, 5), (3, 2), 1, ((0, 2), (1, 0)), 2, 3, 1),
+    "more padding than kernel": ((3, 4), (2, 2), 1, 3, 2, 3, 1),
+    "groups": ((5, 5), (3, 3), 2, "SAME", 4, 6, 2),
+    "each channel": ((5, 5), (3, 3), 1, "SAME", 3, 3, 3),
+}
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+def made(case):
+    size, kernel, stride, padding, channels, outputs, groups = case
+    x, w = random(3, *size, channels), random(*kernel, channels // groups, outputs)
+    return x, w, {"stride": stride, "padding": padding, "groups": groups}
+
+
+def by_loops(x, w, stride, padding, groups):
     """The definition, one output at a time."""
-    rows, columns, _, outputs = kernel.shape
-    if padding == "SAME":
-        height, width = (-(-length // stride) for length in x.shape[:2])
-        missing = [max((n - 1) * stride + k - length, 0) for n, k, length in
-                   ((height, rows, x.shape[0]), (width, columns, x.shape[1]))]  # fmt: skip
-        x = np.pad(x, [*((m // 2, m - m // 2) for m in missing), (0, 0)])
-    else:
-        height, width = ((length - k) // stride + 1 for length, k in zip(x.shape[:2], (rows, columns), strict=True))
-    y = np.zeros((height, width, outputs))
-    for i in range(height):
-        for j in range(width):
-            part = x[i * stride : i * stride + rows, j * stride : j * stride + columns]
-            y[i, j] = np.einsum("klc,klco->o", part, kernel)
+    geometry = geometry_of(x.shape, w.shape, stride, padding, groups)
+    x = np.pad(x, ((0, 0), *geometry.pads, (0, 0)))
+    (rows, columns), (height, width) = w.shape[:2], geometry.outputs
+    y = np.zeros((len(x), height, width, w.shape[3]))
+    for group in range(groups):
+        channels = slice(group * w.shape[2], (group + 1) * w.shape[2])
+        outputs = slice(group * (w.shape[3] // groups), (group + 1) * (w.shape[3] // groups))
+        for i in range(height):
+            for j in range(width):
+                part = x[:, i * stride : i * stride + rows, j * stride : j * stride + columns, channels]
+                y[:, i, j, outputs] = np.einsum("bklc,klco->bo", part, w[..., outputs])
     return y
 
 
-def by_lax(x, kernel, stride, padding):
-    numbers = ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(x[None], kernel, (stride, stride), padding, dimension_numbers=numbers)[0]
+def library(x, w, stride, padding, groups):
+    return convolution_by_library.forward(geometry_of(x.shape, w.shape, stride, padding, groups), x, w)
 
 
-@formulations
-@cases
-def test_a_convolution_is_its_definition_and_its_gradients_are_those_of_the_library(
-    conv, size, kernel, stride, padding
-):
-    x, w = random(*size, 2), random(*kernel, 2, 3)
-    expected = by_loops(x, w, stride, padding)
-    weights = random(*expected.shape)
+@each_case
+def test_a_convolution_is_its_definition_and_its_gradients_are_those_of_the_library(case):
+    x, w, settings = made(case)
+    expected = by_loops(x, w, **settings)
+    g = random(*expected.shape)
 
     @jax.jit
     def compute(x, w):
-        losses = (lambda x, w, f=f: jnp.sum(weights * f(x, w, stride, padding)) for f in (conv, by_lax))
-        return conv(x, w, stride, padding), *(jax.grad(loss, (0, 1))(x, w) for loss in losses)
+        results = [jax.vjp(partial(f, **settings), x, w) for f in (conv2d, library)]
+        return results[0][0], *(pullback(g) for _, pullback in results)
 
     value, ours, theirs = compute(x, w)
     close(value, expected)
     jax.tree.map(close, ours, theirs)
 
 
-@formulations
+@pytest.mark.parametrize("name", ["3x3", "stride 2", "1x1 stride 2", "groups"])
+def test_gradients_of_gradients_are_those_of_the_library(name):
+    x, w, settings = made(CASES[name])
+    g = random(*by_loops(x, w, **settings).shape)
+
+    @jax.jit
+    def compute(x, w):
+        def penalty(f, x, w):
+            by_x, by_w = jax.grad(lambda x, w: jnp.sum(g * jnp.tanh(f(x, w, **settings))), (0, 1))(x, w)
+            return jnp.sum(jnp.square(by_x)) + jnp.sum(jnp.square(by_w))
+
+        return [jax.grad(partial(penalty, f), (0, 1))(x, w) for f in (conv2d, library)]
+
+    ours, theirs = compute(x, w)
+    jax.tree.map(partial(close, tolerance=1e-3), ours, theirs)
+
+
+def test_the_weight_gradient_in_parts_of_the_batch_is_that_of_the_whole(monkeypatch):
+    monkeypatch.setattr(convolution_on_cpu, "CHUNK_BYTES", 1)
+    for name in ("3x3", "stride 2"):
+        x, w, settings = made(CASES[name])
+        value, pullback = jax.vjp(partial(conv2d, x, **settings), w)
+        g = random(*value.shape)
+        close(pullback(g)[0], jax.vjp(partial(library, x, **settings), w)[1](g)[0])
+
+
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=["images", "kernels", "both"])
-def test_it_vmaps_over_images_kernels_and_both(conv, axes):
-    pair = (random(3, 6, 5, 2), random(3, 3, 3, 2, 4))
+def test_members_of_a_sweep_are_as_alone(axes):
+    pair = (random(4, 2, 6, 5, 2), random(4, 3, 3, 2, 3))
     arguments = [leaf if axis == 0 else leaf[1] for leaf, axis in zip(pair, axes, strict=True)]
-    many = jax.jit(jax.vmap(lambda x, w: conv(x, w, 2, "SAME"), axes))(*arguments)
-    for index in range(3):
-        x, w = (leaf[index if axis == 0 else 1] for leaf, axis in zip(pair, axes, strict=True))
-        close(many[index], by_loops(x, w, 2, "SAME"))
+
+    def value_and_gradients(x, w):
+        return conv2d(x, w, stride=2), jax.grad(lambda x, w: jnp.sum(jnp.sin(conv2d(x, w, stride=2))), (0, 1))(x, w)
+
+    solo = jax.jit(value_and_gradients)
+    many = jax.jit(jax.vmap(value_and_gradients, axes))(*arguments)
+    of_two = jax.jit(jax.vmap(jax.vmap(value_and_gradients, axes), axes))(
+        *(
+            leaf.reshape(2, 2, *leaf.shape[1:]) if axis == 0 else leaf
+            for leaf, axis in zip(arguments, axes, strict=True)
+        )
+    )
+    for index in range(4):
+        x, w = (leaf[index] if axis == 0 else leaf for leaf, axis in zip(arguments, axes, strict=True))
+        jax.tree.map(lambda leaf, alone: close(leaf[index], alone), many, solo(x, w))
+        jax.tree.map(lambda leaf, alone: close(leaf[index // 2, index % 2], alone), of_two, solo(x, w))
 
 
-@pytest.mark.parametrize(("backend", "formulation"), [("cpu", "_by_patches"), ("gpu", "_by_library")])
-def test_each_backend_has_its_formulation(monkeypatch, backend, formulation):
-    x, w = random(4, 4, 2), random(3, 3, 2, 1)
-    monkeypatch.setattr(jax, "default_backend", lambda: backend)
-    monkeypatch.setattr(convolution, formulation, lambda *arguments: arguments)
-    assert conv2d(x, w, 2, "VALID") == (x, w, 2, "VALID")
+def test_eight_devices_in_each_way_of_spreading_compute_what_one_does():
+    x, w = random(8, 6, 5, 2), random(3, 3, 2, 3)
+    mesh = device_mesh(8)
+
+    def loss(x, w):
+        return jnp.sum(jnp.sin(conv2d(x, w)))
+
+    def of_rows(x, w):
+        by_x, by_w = jax.grad(loss, (0, 1))(x, w)
+        return by_x, lax.psum(by_w, "data")
+
+    expected = jax.jit(jax.grad(loss, (0, 1)))(x, w)
+    in_specs, out_specs = (P("data"), P()), (P("data"), P())
+    mapped = jax.jit(jax.shard_map(of_rows, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False))
+    placed = jax.device_put(x, NamedSharding(mesh, P("data"))), jax.device_put(w, NamedSharding(mesh, P()))
+    jax.tree.map(close, mapped(x, w), expected)
+    jax.tree.map(close, jax.jit(jax.grad(loss, (0, 1)))(*placed), expected)
+    by_x, by_w = jax.pmap(of_rows, "data", in_axes=(0, None), out_axes=(0, None))(x[:, None], w)
+    jax.tree.map(close, (by_x[:, 0], by_w), expected)
 
 
-@formulations
-def test_it_keeps_sixteen_bits(conv):
-    x, w = random(5, 5, 2).astype(jnp.bfloat16), random(3, 3, 2, 3).astype(jnp.bfloat16)
-    y = jax.jit(lambda x, w: conv(x, w, 1, "SAME"))(x, w)
-    assert y.dtype == jnp.bfloat16
-    np.testing.assert_allclose(np.float32(y), by_loops(np.float32(x), np.float32(w), 1, "SAME"), rtol=0.05, atol=0.05)
+def test_in_a_scan_it_is_as_outside():
+    x, w = random(2, 6, 5, 2), random(3, 3, 2, 2)
+
+    def descend(w, _):
+        return w - 0.01 * jax.grad(lambda w: jnp.sum(jnp.square(conv2d(x, w))))(w), None
+
+    close(jax.jit(lambda w: lax.scan(descend, w, None, length=2)[0])(w), descend(descend(w, None)[0], None)[0])
 
 
-def test_padding_and_channels_are_checked():
-    with pytest.raises(ValueError, match="padding: got 'CIRCULAR', allowed are 'SAME' and 'VALID'"):
-        conv2d(random(4, 4, 2), random(3, 3, 2, 1), 1, "CIRCULAR")
-    with pytest.raises(ValueError, match=r"kernel: got \(3, 3, 5, 1\), its third axis must be 2 channels"):
-        conv2d(random(4, 4, 2), random(3, 3, 5, 1))
+@pytest.mark.parametrize("name", ["3x3", "1x1", "stride 2", "groups"])
+def test_it_keeps_sixteen_bits(name):
+    x, w, settings = made(CASES[name])
+    half = [jnp.asarray(leaf, jnp.bfloat16) for leaf in (x, w)]
+    value, pullback = jax.vjp(partial(conv2d, **settings), *half)
+    gradients = pullback(jnp.ones_like(value))
+    assert {leaf.dtype for leaf in (value, *gradients)} == {jnp.dtype(jnp.bfloat16)}
+    np.testing.assert_allclose(np.float32(value), by_loops(*map(np.float32, half), **settings), rtol=0.05, atol=0.1)
+
+
+def test_double_precision_is_kept():
+    x, w, settings = made(CASES["3x3"])
+    with jax.enable_x64(True):
+        x, w = x.astype(np.float64), w.astype(np.float64)
+        g = rng.normal(size=by_loops(x, w, **settings).shape)
+        gradients = [jax.vjp(partial(f, **settings), x, w)[1](g) for f in (conv2d, library)]
+        jax.tree.map(partial(close, tolerance=1e-12), *gradients)
 
 
 @pytest.mark.parametrize(
-    ("size", "window"), [((4, 4), 1), ((4, 4), 2), ((5, 7), 2), ((3, 3), 2), ((6, 9), 3), ((5, 7), 3)]
+    ("stride", "padding", "size"),
+    [(1, "SAME", (5, 4)), (2, "SAME", (10, 8)), (2, "VALID", (11, 9)), (2, 1, (9, 7)), (3, ((1, 0), (0, 2)), (14, 10))],
 )
-def test_max_pooling_and_its_gradient_equal_linen(size, window):
-    x = random(*size, 2)
-
-    def by_linen(x):
-        return nn.max_pool(x[None], (window, window), (window, window))[0]
-
-    ours = max_pool(x, window)
-    assert ours.shape == (size[0] // window, size[1] // window, 2)
-    np.testing.assert_array_equal(ours, by_linen(x))
-    weights = random(*ours.shape)
-    pools = (lambda x: max_pool(x, window), by_linen)
-    gradients = [jax.jit(jax.grad(lambda x, f=f: jnp.sum(weights * f(x))))(x) for f in pools]
-    np.testing.assert_allclose(*gradients, rtol=1e-6)
-
-
-def test_max_pooling_vmaps_and_keeps_sixteen_bits_and_negative_numbers():
-    x = jnp.asarray(-np.abs(random(3, 4, 4, 2)), jnp.bfloat16)
-    ours = jax.vmap(max_pool)(x)
-    assert ours.dtype == jnp.bfloat16
-    np.testing.assert_array_equal(ours, nn.max_pool(x, (2, 2), (2, 2)))
+def test_a_transposed_convolution_is_its_definition_and_is_differentiable(stride, padding, size):
+    x, w = random(2, 5, 4, 2), random(3, 3, 2, 3)
+    full = np.zeros((2, 4 * stride + 3, 3 * stride + 3, 3))
+    for i in range(5):
+        for j in range(4):
+            rows, columns = slice(i * stride, i * stride + 3), slice(j * stride, j * stride + 3)
+            full[:, rows, columns] += np.einsum("bc,klco->bklo", x[:, i, j], w)
+    if padding == "SAME":
+        top = left = max(3 - stride, 0) // 2
+    else:
+        (top, _), (left, _) = {"VALID": ((0, 0), (0, 0)), 1: ((1, 1), (1, 1))}.get(padding, padding)
+    y = conv_transpose2d(x, w, stride=stride, padding=padding)
+    assert y.shape == (2, *size, 3)
+    close(y, full[:, top : top + size[0], left : left + size[1]])
+    check_grads(
+        partial(conv_transpose2d, stride=stride, padding=padding), (x, w), 1, modes=["rev"], rtol=0.02, atol=0.02
+    )
 
 
-def test_at_a_tie_the_first_of_a_block_takes_the_gradient_as_in_linen():
-    x = np.maximum(random(6, 6, 2), 0)
-    x[:2, :2] = 1.0
-    pools = (max_pool, lambda x: nn.max_pool(x[None], (2, 2), (2, 2))[0])
-    np.testing.assert_array_equal(*[jax.jit(jax.grad(lambda x, f=f: jnp.sum(f(x))))(x) for f in pools])
+def test_an_accelerator_has_the_library(monkeypatch):
+    x, w = random(1, 4, 4, 2), random(3, 3, 2, 1)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(convolution_by_library, "forward", lambda *arguments: "library")
+    assert conv2d(x, w) == "library"
 
 
-@pytest.mark.parametrize("place", [(0, 0), (0, 1), (1, 0), (1, 1)])
-def test_a_nan_anywhere_in_a_block_is_its_maximum(place):
-    x = np.ones((2, 2, 1), np.float32)
-    x[place] = np.nan
-    assert np.isnan(max_pool(x)).all()
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"padding": "CIRCULAR"}, "padding: got 'CIRCULAR', allowed are 'SAME', 'VALID', a number from 0"),
+        ({"padding": -1}, "padding: got -1"),
+        ({"stride": 0}, "stride: got 0, must be at least 1"),
+        ({"groups": 2}, "groups: got 2, must divide the 2 channels and the 1 outputs"),
+        ({"kernel": (3, 3, 5, 1)}, r"kernel: got \(3, 3, 5, 1\), its third axis must be 2 channels"),
+        ({"kernel": (5, 5, 2, 1), "padding": "VALID"}, "larger than images of"),
+        ({"kernel": (3, 3, 2)}, "both must have four axes"),
+    ],
+)
+def test_arguments_are_checked(settings, message):
+    kernel = settings.pop("kernel", (3, 3, 2, 1))
+    with pytest.raises(ValueError, match=message):
+        conv2d(random(1, 4, 4, 2), random(*kernel), **settings)
+    with pytest.raises(ValueError, match="padding: got 9, which leaves nothing"):
+        conv_transpose2d(random(1, 4, 4, 2), random(3, 3, 2, 1), padding=9)

@@ -5,7 +5,7 @@ import optax
 import pytest
 from scipy.special import log_softmax
 
-from mlr_jax.ops.losses import cross_entropy, squared_error
+from mlr_jax.ops.losses import binary_cross_entropy, cross_entropy, focal_loss, squared_error
 
 rng = np.random.default_rng(0)
 LOGITS = rng.normal(size=(6, 5)).astype(np.float32)
@@ -62,3 +62,15 @@ def test_squared_error_of_sixteen_bits_is_computed_in_float32():
     assert error.dtype == jnp.float32
     np.testing.assert_allclose(error, np.mean((np.float32(prediction) - np.float32(target)) ** 2), rtol=1e-6)
     assert squared_error(jnp.full(300, 300.0, jnp.float16), jnp.zeros(300, jnp.float16)) == 90_000
+
+
+def test_focal_loss_is_its_equation_and_without_focus_is_cross_entropy():
+    z, t = np.linspace(-4, 4, 9), np.array([0, 1, 0, 1, 1, 0, 1, 0, 1])
+    p = 1 / (1 + np.exp(-z))
+    p_t, weight = np.where(t > 0, p, 1 - p), np.where(t > 0, 0.25, 0.75)
+    np.testing.assert_allclose(focal_loss(z, t), -weight * (1 - p_t) ** 2 * np.log(p_t), rtol=1e-5)
+    np.testing.assert_allclose(2 * focal_loss(z, t, 0.5, 0.0), binary_cross_entropy(z, t), rtol=1e-5)
+    expected = -(0.3 * np.log(p) + 0.7 * np.log(1 - p))
+    np.testing.assert_allclose(binary_cross_entropy(z, 0.3), expected, rtol=1e-5)
+    for extreme in (-1e4, 1e4):
+        assert np.isfinite(jax.grad(focal_loss)(extreme, 1.0))

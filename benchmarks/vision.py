@@ -1,0 +1,149 @@
+"""Speed of training vision networks beside PyTorch, in one run: the same images, the same networks, both cores.
+
+    python benchmarks/vision.py                                  # all cases
+    python benchmarks/vision.py resnet20 vit_tiny --repeats 9 --out vision.json
+    python benchmarks/vision.py cnn_sweep                        # a sweep of eight seeds beside eight runs
+    python benchmarks/vision.py --profile resnet20               # where the time of one step goes
+
+One step of SGD with momentum: LeNet (128 images of 28x28), ResNet-20 (128), ResNet-18 with the stem for small images
+(64) and ViT-Ti with 4x4 patches (64) of 32x32 images; ours one step a call and scanned, PyTorch channels last, eager
+and compiled. They are called in turn; printed are the median time of a step, and the time of each as a multiple of the
+fastest of ours. Where torch is not installed, one line says so: pip install torch.
+"""
+
+import argparse
+import collections
+import json
+import os
+import re
+import statistics
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
+
+import jax
+
+import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.cases.vision import CASES, PROFILED, Case  # noqa: E402
+
+PAUSE_S = 0.3
+"""Before each call: threads of the one before it may spin for some time, waiting for more to do."""
+
+LINES = 25
+"""Of a profile."""
+
+
+def main() -> None:
+    """Measure, print a table, write JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"any of {', '.join(CASES)}")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--no-peers", action="store_true", help="only ours")
+    parser.add_argument(
+        "--profile", choices=list(PROFILED), metavar="CASE", help="print where one step spends its time"
+    )
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.cases if name not in CASES]
+    if unknown:
+        parser.error(f"case: got {', '.join(unknown)}, allowed are {', '.join(CASES)}")
+    if arguments.repeats < 1:
+        parser.error(f"--repeats: got {arguments.repeats}, must be at least 1")
+    if arguments.profile:
+        profile(arguments.profile)
+        return
+    if not arguments.no_peers and not find_spec("torch"):
+        print("not installed, and left out: torch")
+    rows: list[dict[str, Any]] = []
+    print(f"{'case':10}{'who':28}{'ms a step':>10}{'images/s':>10}{'x ours':>8}{'loss':>9}")
+    for name in arguments.cases or CASES:
+        for row in measure(name, CASES[name](not arguments.no_peers), arguments.repeats):
+            rows.append(row)
+            numbers = f"{row['ms']:10.1f}{row['images_per_s']:10.0f}{row['ratio']:8.2f}{row['loss']:9.3f}"
+            print(f"{row['case']:10}{row['who']:28}{numbers}", flush=True)
+    if arguments.out:
+        arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def measure(name: str, case: Case, repeats: int) -> list[dict[str, Any]]:
+    """All in turn, the first call of each left out. `ratio` is to the fastest contestant that is not PyTorch."""
+    times: dict[str, list[float]] = {who: [] for who in case.contestants}
+    losses = {}
+    for repeat in range(repeats + 1):
+        for who, call in case.contestants.items():
+            time.sleep(PAUSE_S)
+            since = time.perf_counter()
+            losses[who] = call()
+            if repeat:
+                times[who].append((time.perf_counter() - since) / case.steps)
+    medians = {who: statistics.median(spent) for who, spent in times.items()}
+    best = min(median for who, median in medians.items() if not who.startswith("PyTorch"))
+    return [
+        {
+            "case": name,
+            "who": who,
+            "ms": 1e3 * median,
+            "images_per_s": case.images / median,
+            "ratio": median / best,
+            "loss": losses[who],
+        }
+        for who, median in medians.items()
+    ]
+
+
+def profile(name: str) -> None:
+    """Trace one step of ours, and print its operations by the part of the network that they belong to."""
+    from jax.profiler import ProfileData
+
+    run, state, batch = PROFILED[name]()
+    compiled = run.lower(state, batch).compile()
+    origins = dict(re.findall(r'%([\w.\-]+) = .*?op_name="([^"]*)"', compiled.as_text()))
+    state, _ = jax.block_until_ready(compiled(state, batch))
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            jax.block_until_ready(compiled(state, batch))
+        data = ProfileData.from_file(str(next(Path(folder).rglob("*.xplane.pb"))))
+    spent: collections.Counter[str] = collections.Counter()
+    for plane in data.planes:
+        for line in plane.lines:
+            for event in line.events:
+                operation = dict(event.stats).get("hlo_op")
+                if operation and not str(operation).startswith(("while", "call", "conditional")):
+                    spent[str(operation)] += event.duration_ns / 1e6
+    by_kind: collections.Counter[str] = collections.Counter()
+    for operation, ms in spent.items():
+        by_kind[kind_of(operation, origins.get(operation, ""))] += ms
+    total = sum(spent.values())
+    print(f"one step of {name}: {total:.1f} ms of operations, those inside of loops included")
+    for kind, ms in by_kind.most_common():
+        print(f"{ms:9.1f} ms {ms / total:6.1%}  {kind}")
+    print()
+    for operation, ms in spent.most_common(LINES):
+        print(f"{ms:9.1f} ms {ms / total:6.1%}  {operation:34} {origins.get(operation, '')[-80:]}")
+
+
+def kind_of(operation: str, origin: str) -> str:
+    """What an operation does, from its name and from where in the program it comes."""
+    way = "backward" if "transpose(" in origin else "forward"
+    for kind, mark in {
+        "convolution": r"conv_general_dilated$",
+        "product": r"dot_general$",
+        "sum": r"reduce_\w+$",
+        "copies for products": r"(pad|stack|concatenate|transpose|while/body.*)$",
+    }.items():
+        if re.search(mark, origin):
+            return f"{kind}, {way}"
+    return f"elementwise and others, {way}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mlr_jax.ops.attention import attention
+
+rng = np.random.default_rng(0)
+Q, K, V = (rng.normal(size=(2, length, 3, 4)).astype(np.float32) for length in (5, 7, 7))
+MASK = rng.random((2, 5, 7)) < 0.6
+MASK[1, 2] = False
+
+
+def one_after_another(q, k, v, mask):
+    """One softmax for each sequence, head and query, of the keys that it may see."""
+    y = np.zeros_like(q)
+    for b, i, h in np.ndindex(q.shape[:3]):
+        seen = mask[b, i] if mask[b, i].any() else np.ones(len(mask[b, i]), bool)
+        scores = k[b, seen, h] @ q[b, i, h] / np.sqrt(q.shape[-1]) * mask[b, i].any()
+        weights = np.exp(scores - scores.max())
+        y[b, i, h] = weights @ v[b, seen, h] / weights.sum()
+    return y
+
+
+@pytest.mark.parametrize("mask", [None, MASK, MASK[:1]], ids=["no mask", "masks", "one mask"])
+@pytest.mark.parametrize("changed", [None, lambda weights: weights], ids=["divided after", "divided before"])
+def test_it_equals_a_softmax_for_each_query(mask, changed):
+    whole = np.ones_like(MASK) if mask is None else np.broadcast_to(mask, MASK.shape)
+    found = jax.jit(lambda q, k, v: attention(q, k, v, mask=mask, change_weights=changed))(Q, K, V)
+    np.testing.assert_allclose(found, one_after_another(Q, K, V, whole), rtol=1e-5, atol=1e-6)
+
+
+def test_its_gradients_equal_those_of_the_library():
+    mask = MASK.copy()
+    mask[1, 2, 0] = True  # a query that sees nothing gets zero there, and the mean here
+
+    def gradients(function):
+        return jax.jit(jax.grad(lambda *qkv: jnp.sum(jnp.sin(function(*qkv))), (0, 1, 2)))(Q, K, V)
+
+    ours = gradients(lambda q, k, v: attention(q, k, v, mask=mask))
+    theirs = gradients(lambda q, k, v: jax.nn.dot_product_attention(q, k, v, mask=jnp.asarray(mask)[:, None]))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_hidden_changes_nothing_and_gets_no_gradient():
+    mask = np.ones((1, 5, 7), bool)
+    mask[:, :, 4:] = False
+    changed = K.copy()
+    changed[:, 4:] = 1e3
+    function = jax.jit(lambda k, v: attention(Q, k, v, mask=mask))
+    np.testing.assert_array_equal(function(changed, V), function(K, V))
+    of_k, of_v = jax.jit(jax.grad(lambda k, v: jnp.sum(jnp.sin(attention(Q, k, v, mask=mask))), (0, 1)))(K, V)
+    assert not of_k[:, 4:].any()
+    assert not of_v[:, 4:].any()
+    assert of_v[:, :4].all()
+
+
+def test_huge_scores_do_not_overflow():
+    y = attention(1e4 * Q, 1e4 * K, V)
+    assert np.isfinite(y).all()
+
+
+def test_sixteen_bits_come_back_and_are_near():
+    y = jax.jit(attention)(*(jnp.asarray(part, jnp.bfloat16) for part in (Q, K, V)))
+    assert y.dtype == jnp.bfloat16
+    np.testing.assert_allclose(y.astype(np.float32), one_after_another(Q, K, V, np.ones_like(MASK)), atol=3e-2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mask", "message"),
+    [
+        ((Q[0], K, V), None, "wanted"),
+        ((Q, K, V[:, :3]), None, "wanted"),
+        ((Q[:1], K, V), None, "wanted"),
+        ((Q[..., :2], K, V), None, "wanted"),
+        ((Q, K, V), MASK[0], "mask: got"),
+        ((Q, K, V), MASK[:, :, :4], "mask: got"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_an_error(arguments, mask, message):
+    with pytest.raises(ValueError, match=message):
+        attention(*arguments, mask=mask)

@@ -27,10 +27,11 @@ from jax import lax
 import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
 from mlr_jax.core.hypers import members
 from mlr_jax.core.scan import repeat
+from mlr_jax.core.schedules import linear_decay
 from mlr_jax.core.sweep import sweep
 from mlr_jax.rl import ppo
 from mlr_jax.rl.environment import make
-from mlr_jax.rl.optimizer import clipped_adam, linear
+from mlr_jax.rl.optimizer import clipped_adam
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -42,7 +43,7 @@ PARTS = ("agents", "environments", "sweep")
 
 def learner_of(updates: int):
     """PPO with its defaults, its rate falling to 0."""
-    return ppo.ppo(make("CartPole-v1"), optimizer=clipped_adam(linear(updates * 16)))
+    return ppo.ppo(make("CartPole-v1"), optimizer=clipped_adam(linear_decay(updates * 16)))
 
 
 def ours(seeds: int) -> Callable[[], float]:

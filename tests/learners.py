@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases
 from graphs import graph_cases, link_cases, node_cases
 from learner_case import Case, Wrap, image_batch
-from rl import memory_cases, policy_cases
 from nn import network_cases
+from rl import memory_cases, policy_cases
 from supervised import detection_cases
 from transfer import transfer_cases
 

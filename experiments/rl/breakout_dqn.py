@@ -18,7 +18,8 @@ from mlr_jax.experiment.main import main
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.rl.dqn import Hypers, dqn, policy
 from mlr_jax.rl.environment import number_of_actions
-from mlr_jax.rl.q_network import GridTorso, QNetwork
+from mlr_jax.rl.networks import SmallCNN
+from mlr_jax.rl.q_network import QNetwork
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def build(config: Config) -> Experiment:
     world = environment_of(config)
     if len(world.observation_shape) != 3:
         raise ValueError(f"--environment: got {config.environment!r}, needed is one that is seen as a grid [H, W, C]")
-    torso = GridTorso(config.channels, config.hidden)
+    torso = SmallCNN(config.channels, config.hidden)
     model = QNetwork(torso, number_of_actions(world, "dqn"), dueling=True)
     learner = dqn(
         world, model, num_envs=config.num_envs, batch_size=config.batch_size, capacity=config.capacity,

@@ -14,6 +14,12 @@ def constant() -> Schedule:
     return lambda step: jnp.ones_like(step, jnp.float32)
 
 
+def linear_decay(num_steps: int, end: float = 0.0) -> Schedule:
+    """From 1 at the first step down to `end` at step `num_steps`, in a straight line."""
+    _check(num_steps=num_steps, end=end)
+    return lambda step: 1.0 - (1.0 - end) * jnp.clip(jnp.asarray(step, jnp.float32) / num_steps, 0.0, 1.0)
+
+
 def warmup_cosine(num_steps: int, warmup: int = 0, end: float = 0.0) -> Schedule:
     """Linear from 0 to 1 over `warmup` steps, then half a cosine down to `end` (Loshchilov & Hutter, 2017).
 

@@ -7,13 +7,13 @@ from typing import Literal
 
 import flax.linen as nn
 
-from mlr_jax.core.schedules import constant
+from mlr_jax.core.schedules import constant, linear_decay
 from mlr_jax.experiment.agent import AgentSettings, agent_experiment, environment_of
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.rl import ppo
 from mlr_jax.rl.environment import Environment
 from mlr_jax.rl.networks import Perceptron, SmallCNN, actor_critic
-from mlr_jax.rl.optimizer import clipped_adam, linear
+from mlr_jax.rl.optimizer import clipped_adam
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def ppo_experiment(
     environment = environment_of(config) if environment is None else environment
     model = actor_critic(environment, _torso(config), config.memory_width)
     learned = {"normalise_observations": config.normalise_observations, "greedy": config.greedy}
-    schedule = linear(config.steps * config.epochs * config.minibatches) if config.anneal else constant()
+    schedule = linear_decay(config.steps * config.epochs * config.minibatches) if config.anneal else constant()
     learner = ppo.ppo(
         environment, model, clipped_adam(schedule), num_envs=config.num_envs, num_steps=config.num_steps,
         epochs=config.epochs, minibatches=config.minibatches, normalise_rewards=config.normalise_rewards, **learned,

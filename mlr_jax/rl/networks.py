@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from mlr_jax.nn.checks import check_widths
-from mlr_jax.nn.cnn import Conv
+from mlr_jax.nn.convolution import Conv
 from mlr_jax.nn.rnn import GRU
 from mlr_jax.rl.distributions import Categorical, Normal
 from mlr_jax.rl.environment import Environment

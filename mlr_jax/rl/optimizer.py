@@ -1,6 +1,5 @@
 """The optimizer of policy gradients: Adam on the clipped gradient."""
 
-import jax.numpy as jnp
 import optax
 
 from mlr_jax.core.gradient import Optimizer
@@ -22,10 +21,3 @@ def clipped_adam(schedule: Schedule | None = None) -> Optimizer:
         )
 
     return optimizer
-
-
-def linear(num_updates: int) -> Schedule:
-    """From 1 at the first update down to 0 after the last, in a straight line."""
-    if num_updates < 1:
-        raise ValueError(f"num_updates: got {num_updates}, must be at least 1")
-    return lambda step: jnp.clip(1.0 - jnp.asarray(step, jnp.float32) / num_updates, 0.0, 1.0)

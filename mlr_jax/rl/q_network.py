@@ -4,8 +4,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mlr_jax.nn.cnn import Conv
-
 
 class QNetwork(nn.Module):
     """Q(s, .) on top of a torso: observations [B, ...] -> [B, A].
@@ -28,16 +26,3 @@ class QNetwork(nn.Module):
             return advantages
         values = nn.Dense(1, name="values")(features)
         return values + advantages - jnp.mean(advantages, axis=-1, keepdims=True)
-
-
-class GridTorso(nn.Module):
-    """One 3x3 convolution and one dense layer: [B, H, W, C] -> [B, hidden], for MinAtar (Young & Tian, 2019)."""
-
-    channels: int = 16
-    hidden: int = 128
-
-    @nn.compact
-    def __call__(self, observations: jax.Array) -> jax.Array:
-        """Features."""
-        x = nn.relu(Conv(self.channels, padding="VALID")(observations))
-        return nn.Dense(self.hidden)(x.reshape(x.shape[0], -1))

@@ -4,11 +4,12 @@ import numpy as np
 import optax
 import pytest
 
-from mlr_jax.core.schedules import constant, inverse_sqrt, one_cycle, step_decay, warmup_cosine
+from mlr_jax.core.schedules import constant, inverse_sqrt, linear_decay, one_cycle, step_decay, warmup_cosine
 
 STEPS = 40
 SCHEDULES = {
     "constant": constant(),
+    "linear": linear_decay(STEPS, 0.1),
     "cosine": warmup_cosine(STEPS),
     "warmup_cosine": warmup_cosine(STEPS, 7, 0.1),
     "warmup only": warmup_cosine(STEPS, STEPS),
@@ -21,6 +22,13 @@ SCHEDULES = {
 def values(schedule, steps=STEPS + 10):
     """The factor at each step, also beyond the last."""
     return np.array([schedule(step) for step in range(steps)])
+
+
+@pytest.mark.parametrize("end", [0.0, 0.25])
+def test_linear_decay_equals_optax(end):
+    np.testing.assert_allclose(
+        values(linear_decay(STEPS, end)), values(optax.linear_schedule(1.0, end, STEPS)), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(("warmup", "end"), [(0, 0.0), (0, 0.3), (1, 0.0), (7, 0.1), (39, 0.0)])

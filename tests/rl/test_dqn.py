@@ -13,7 +13,8 @@ from mlr_jax.rl import probe_environments as probes
 from mlr_jax.rl.dqn import Hypers, dqn, epsilon_at, loss_of
 from mlr_jax.rl.mdp import random_mdp
 from mlr_jax.rl.mdp_world import world_of
-from mlr_jax.rl.q_network import GridTorso, QNetwork
+from mlr_jax.rl.networks import SmallCNN
+from mlr_jax.rl.q_network import QNetwork
 from mlr_jax.rl.replay import Recollection, Target, n_step_target, recall
 
 STATES, ACTIONS = 5, 3
@@ -167,7 +168,7 @@ def test_a_dueling_network_is_value_plus_centred_advantage():
 
 
 def test_grids_are_seen_by_a_convolution():
-    model = QNetwork(GridTorso(channels=4, hidden=8), ACTIONS)
+    model = QNetwork(SmallCNN(channels=4, width=8), ACTIONS)
     x = jnp.zeros((2, 10, 10, 3))
     assert model.apply(model.init(jax.random.key(0), x), x).shape == (2, ACTIONS)
 

@@ -10,12 +10,13 @@ import pytest
 from jax import lax
 
 from mlr_jax.core.scan import repeat
+from mlr_jax.core.schedules import linear_decay
 from mlr_jax.core.sweep import sweep
 from mlr_jax.rl import a2c, ppo, reinforce
 from mlr_jax.rl import probe_environments as probes
 from mlr_jax.rl.environment import Environment, with_env_params
 from mlr_jax.rl.networks import Perceptron, actor_critic
-from mlr_jax.rl.optimizer import clipped_adam, linear
+from mlr_jax.rl.optimizer import clipped_adam
 
 GAMMA = 0.9
 MAKERS = (probes.constant_reward, probes.known_reward, probes.known_discount, probes.action_decides,
@@ -72,7 +73,7 @@ def test_the_exact_values_and_the_best_actions_are_found(name, continuous):
     environment = all_five(continuous)
     model = actor_critic(environment, small, memory_width)
     steps = UPDATES * (3 if continuous else 1)
-    learner = sweep(make(environment, model, clipped_adam(linear(steps * updates_per_step))))
+    learner = sweep(make(environment, model, clipped_adam(linear_decay(steps * updates_per_step))))
     one = with_env_params(hypers, environment)
     five = jax.tree.map(lambda number: jnp.full(5, number), one)._replace(env_probe=jnp.arange(5))
     state = jax.jit(learner.init)(jax.random.split(jax.random.key(0), 5), five)

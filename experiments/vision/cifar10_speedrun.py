@@ -33,12 +33,12 @@ class Config(ImageSettings):
     steps: int = 1950
     """Ten epochs of 50,000 images."""
     chunk: int = 25
-    eval_every: int = 400
+    eval_every: int = 975
     checkpoint_every: int = 400
     optimizer: Literal["adamw", "sgd"] = "sgd"
-    learning_rate: float = 0.5
+    learning_rate: float = 0.4
     momentum: float = 0.85
-    weight_decay: float = 1.3e-3
+    weight_decay: float = 2e-4
     label_smoothing: float = 0.2
     standardise: bool = True
     test_time_flip: bool = True
@@ -68,7 +68,7 @@ def build(config: Config) -> Experiment:
         return FastCifarNet(filters, classes, config.widths)
 
     transforms = (partial(random_crop, padding=config.shift), random_flip)
-    schedule = one_cycle(config.steps, rise=0.23, start=0.2, end=0.07)
+    schedule = one_cycle(config.steps, rise=0.23, start=0.2)
     return image_classifier(config, model, transforms, schedule=schedule, splits=splits)
 
 

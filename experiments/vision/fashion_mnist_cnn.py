@@ -25,10 +25,10 @@ class Config(ImageSettings):
     data: str = "fashion_mnist"
     seeds: int = 3
     layout: Literal["vmap", "map"] = "map"
-    steps: int = 4500
+    steps: int = 3400
     batch_size: int = 64
     chunk: int = 50
-    eval_every: int = 1500
+    eval_every: int = 1700
     checkpoint_every: int = 500
     label_smoothing: float = 0.05
     test_time_flip: bool = True

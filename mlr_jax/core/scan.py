@@ -7,14 +7,14 @@ of the state that it is given: use that state no more.
 import jax
 from jax import lax
 
-from mlr_jax.core.types import Batch, Learner, Metrics, State
+from mlr_jax.core.types import Batch, Learner, Loop, Metrics, State
 
 
 def scan(learner: Learner, n: int) -> jax.stages.Wrapped:
     """n steps, each on a batch of its own: `batches` has leaves [n, B, ...]."""
 
     def run(state: State, batches: Batch) -> tuple[State, Metrics]:
-        return lax.scan(learner.step, state, batches, length=n)
+        return _looped(learner, lambda step, state: lax.scan(step, state, batches, length=n), state)
 
     return jax.jit(run, donate_argnums=0)
 
@@ -26,6 +26,12 @@ def repeat(learner: Learner, n: int) -> jax.stages.Wrapped:
     """
 
     def run(state: State, batch: Batch) -> tuple[State, Metrics]:
-        return lax.scan(lambda state, _: learner.step(state, batch), state, None, length=n)
+        return _looped(
+            learner, lambda step, state: lax.scan(lambda state, _: step(state, batch), state, None, length=n), state
+        )
 
     return jax.jit(run, donate_argnums=0)
+
+
+def _looped(learner: Learner, loop: Loop, state: State) -> tuple[State, Metrics]:
+    return loop(learner.step, state) if learner.looped is None else learner.looped(loop, state)

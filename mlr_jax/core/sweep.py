@@ -4,11 +4,12 @@ from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from mlr_jax.core.types import Batch, Hypers, Key, Learner, Metrics, State
+from mlr_jax.core.types import Batch, Hypers, Key, Learner, Loop, Metrics, State
 
 Layout = Literal["vmap", "map", "devices"]
 """How members share the machine: side by side in every operation, one after another inside the compiled program, or
@@ -47,6 +48,11 @@ def sweep(
     def evaluate(state: State, batch: Batch) -> Metrics:
         return over_members(learner.evaluate, state, batch)
 
+    def looped(loop: Loop, state: State) -> tuple[State, Metrics]:
+        """Each member takes all of its steps before the next: its state is moved once, and not in every step."""
+        state, metrics = lax.map(lambda member: loop(learner.step, member), state)
+        return state, jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, 1), metrics)
+
     def over_members(function, state: State, batch: Batch) -> Any:
         if "map" in (layout, on_each):
             return spread(lambda state, batch: lax.map(lambda member: function(member, batch), state), (state,), batch)
@@ -63,4 +69,4 @@ def sweep(
         mapped = partial(jax.shard_map, mesh=mesh, in_specs=in_specs, out_specs=P(MEMBER_AXIS), check_vma=False)
         return mapped(function)(*members, *shared)
 
-    return Learner(init, step, evaluate)
+    return Learner(init, step, evaluate, looped if layout == "map" else None)

@@ -43,17 +43,26 @@ class Task(NamedTuple):
     evaluate: Callable[[Variables, Batch], Metrics]
 
 
+Step = Callable[[State, Batch], tuple[State, Metrics]]
+"""The body of a `lax.scan`."""
+
+Loop = Callable[[Step, State], tuple[State, Metrics]]
+"""A step taken again and again from a state: the state after it, metrics with leaves [n, ...]."""
+
+
 class Learner(NamedTuple):
     """Anything that learns.
 
     init:     key, hypers -> state
     step:     state, batch -> state, metrics; exactly the body of a `lax.scan`
     evaluate: state, batch -> metrics, every value [B]
+    looped:   loop, state -> what `loop(step, state)` is, where there is a faster way to it
     """
 
     init: Callable[[Key, Hypers], State]
-    step: Callable[[State, Batch], tuple[State, Metrics]]
+    step: Step
     evaluate: Callable[[State, Batch], Metrics]
+    looped: Callable[[Loop, State], tuple[State, Metrics]] | None = None
 
 
 class Estimator(NamedTuple):

@@ -6,6 +6,7 @@ from toys import Hypers, descent, descent_by_hand, least_squares, rows
 
 from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.parallel import device_mesh
+from mlr_jax.core.scan import repeat, scan
 from mlr_jax.core.sweep import MEMBER_AXIS, sweep
 
 learner = gradient_learner(least_squares, descent)
@@ -33,6 +34,21 @@ def test_each_member_descends_by_hand_with_its_own_start_and_rate(layout, device
         np.testing.assert_allclose(evaluated[member], errors, rtol=1e-3, atol=1e-5)
     assert metrics["loss"].shape == (4,)
     assert evaluated.shape == (4, 8)
+
+
+@pytest.mark.parametrize("layout", ["vmap", "map"])
+def test_a_loop_over_a_sweep_is_its_steps_one_after_another(layout):
+    swept = sweep(learner, layout)
+    one, other = rows(8, 0), rows(8, 1)
+    together = jax.tree.map(lambda *leaves: np.stack(leaves), one, other, one)
+    for loop, data, batches in ((scan, together, [one, other, one]), (repeat, other, [other] * 3)):
+        state, losses = start(swept), []
+        for batch in batches:
+            state, metrics = jax.jit(swept.step)(state, batch)
+            losses.append(metrics["loss"])
+        looped, metrics = loop(swept, 3)(start(swept), data)
+        np.testing.assert_allclose(looped.params["w"], state.params["w"], rtol=1e-6)
+        np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-6)
 
 
 def test_members_are_spread_over_devices():

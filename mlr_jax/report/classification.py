@@ -58,7 +58,7 @@ def worst_mistakes(
     worst = wrong[np.argsort(np.nan_to_num(on_truth[wrong]), kind="stable")][:count]
     if not len(worst):
         return _message("No mistakes")
-    titles = [f"{class_names[truth[i]]} → {class_names[guesses[i]]}\n{chances[i, guesses[i]]:.3f}" for i in worst]
+    titles = [f"{class_names[truth[i]]}\n→ {class_names[guesses[i]]} {chances[i, guesses[i]]:.3f}" for i in worst]
     return image_grid(pictures[worst], titles)
 
 

@@ -59,7 +59,7 @@ def test_worst_mistakes_come_first_and_right_answers_never():
     ]
     images = np.arange(5 * 4).reshape(5, 2, 2, 1) / 20
     figure = worst_mistakes(images, [0, 1, 2, 0, 0], probabilities, NAMES)
-    assert [axes.get_title() for axes in figure.axes] == ["owl → cat\n0.900", "cat → dog\n0.700", "dog → cat\n0.500"]
+    assert [axes.get_title() for axes in figure.axes] == ["owl\n→ cat 0.900", "cat\n→ dog 0.700", "dog\n→ cat 0.500"]
     np.testing.assert_allclose(figure.axes[0].images[0].get_array(), images[2, ..., 0])
     assert len(worst_mistakes(images, [0, 1, 2, 0, 0], probabilities, NAMES, count=2).axes) == 2
 

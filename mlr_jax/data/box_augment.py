@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from mlr_jax.core.types import Batch, Hypers, Key, Metrics, Task, Variables
 from mlr_jax.data.augment.task import in_order
 from mlr_jax.ops.boxes import area, clip
+from mlr_jax.ops.pixels import as_floats
 
 LEAST_VISIBLE = 0.3
 """A box of which less than this part is left in the image is no box any more."""
@@ -43,8 +44,7 @@ def augment_boxes(task: Task, *transforms: BoxTransform) -> Task:
     def loss(
         variables: Variables, batch: Batch, key: Key, hypers: Hypers
     ) -> tuple[jax.Array, tuple[Variables, Metrics]]:
-        x = batch["x"]
-        x = x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x
+        x = as_floats(batch["x"])
         keys = jax.random.split(jax.random.fold_in(key, 0), len(x))
         changed = jax.vmap(transform)(keys, Boxed(x, batch["boxes"], batch["is_box"]))
         return task.loss(variables, {**batch, **changed._asdict()}, jax.random.fold_in(key, 1), hypers)

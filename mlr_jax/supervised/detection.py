@@ -13,6 +13,7 @@ from mlr_jax.nn.detector import STRIDES, Detector, Predictions
 from mlr_jax.ops.boxes import Detections, clip, generalized_iou, non_maximum_suppression
 from mlr_jax.ops.losses import binary_cross_entropy, focal_loss
 from mlr_jax.ops.masked import blank_padding, masked_mean
+from mlr_jax.ops.pixels import as_floats
 from mlr_jax.supervised.detection_targets import Targets, assign, boxes_at, locations
 
 
@@ -108,11 +109,6 @@ def detect(
         return non_maximum_suppression(boxes, scores, threshold=threshold, candidates=candidates, most=most)
 
     return jax.vmap(of_image)(*(part.astype(jnp.float32) for part in predictions))
-
-
-def as_floats(x: jax.Array) -> jax.Array:
-    """Images of bytes as numbers in [0, 1]; others as they are."""
-    return x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x
 
 
 def _parts_of_image(points: Any, predictions: Predictions, targets: Targets, alpha: Any, gamma: Any) -> Parts:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mlr_jax.core.types import Batch, Hypers, Key, Metrics, Task, Variables
+from mlr_jax.ops.pixels import as_floats
 
 
 def channel_moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -20,12 +21,8 @@ def channel_moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def standardised(images: jax.Array, mean: np.ndarray, std: np.ndarray) -> jax.Array:
-    """(x - mean) / std per channel: images [..., C], mean and std [C]; the dtype of the images.
-
-    Integers are taken as 0 to 255 for 0 to 1, and become float32.
-    """
-    if jnp.issubdtype(images.dtype, jnp.integer):
-        images = images.astype(jnp.float32) / 255
+    """(x - mean) / std per channel: images [..., C], mean and std [C]; the dtype of the images, float32 for bytes."""
+    images = as_floats(images)
     axes = tuple(range(images.ndim - 1))
     centre, scale = (jnp.expand_dims(jnp.asarray(moment), axes) for moment in (mean, 1 / std))
     return ((images - centre) * scale).astype(images.dtype)

@@ -1,49 +1,287 @@
-"""Recurrent networks over one batch of sequences: the products with the input are taken out of the loop."""
+"""Recurrent networks over a batch of sequences: one scan, out of which every product is taken but the one that must stay.
+
+All of them are called alike: `cell(carry, x [T, B, D], starts, mask)` returns the carry after the last step and the
+outputs h of all steps, [T, B, H]. Time is the first axis, as the scan wants it. `starts` [T, B] is True where another
+sequence begins: what was carried is forgotten there. `mask` [T, B] is 0 where a sequence is padded: the carry stays as
+it was and the output is 0, so padding never changes anything. Either may be None. `cell.initial(B)` is the carry before
+anything was seen.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from mlr_jax.nn.checks import check_widths
+from mlr_jax.nn.checks import check_rate, check_widths
+
+Carry = Any
+"""h [B, H], or a tuple that begins with it."""
+
+Step = Callable[[Any, Carry, jax.Array, jax.Array], Carry]
+"""params, carry, inputs W x + b [B, G], products with the carried h U h [B, G] -> carry."""
+
+UNROLL = 4
+"""Steps that are written out in a loop's body."""
 
 
-class GRU(nn.Module):
-    """A gated recurrent unit (Cho et al., 2014), over sequences that may begin anew on the way.
-
-    With h' = 0 where a sequence starts and h otherwise,
-
-        z, r = sigmoid(W_z x + U_z h' + b_z), sigmoid(W_r x + U_r h' + b_r)
-        n    = tanh(W_n x + b_n + r (U_n h' + c_n)),        h <- (1 - z) n + z h'
-
-    Only the products with h depend on the step before, so W x is one product over all steps.
-    Raises ValueError for a width that is not positive.
-    """
+class _Cell(nn.Module):
+    """What the cells share: one product for the inputs of all steps and all gates, one for the h of each step."""
 
     width: int
 
+    GATES: ClassVar[str]
+    """A letter for each part of the products."""
+
+    @staticmethod
+    def step(params: Any, carry: Carry, inputs: jax.Array, from_h: jax.Array) -> Carry:
+        """What is carried on: a `Step`."""
+        raise TypeError("a cell is one of Elman, GRU, LSTM and LayerNormLSTM")
+
     @nn.compact
-    def __call__(self, h: jax.Array, x: jax.Array, starts: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """h [B, H], x [T, B, D], starts [T, B] bool -> the last h [B, H], the outputs of all steps [T, B, H]."""
+    def __call__(
+        self, carry: Carry, x: jax.Array, starts: jax.Array | None = None, mask: jax.Array | None = None
+    ) -> tuple[Carry, jax.Array]:
+        """carry, x [T, B, D], starts and mask [T, B] or None -> the last carry, the outputs [T, B, H]."""
         check_widths("width", (self.width,))
-        orthogonal, zeros = nn.initializers.orthogonal(), nn.initializers.zeros_init()
-        inputs = nn.Dense(3 * self.width, name="input")(x)
-        kernels = [self.param(f"recurrent_{gate}", orthogonal, (self.width, self.width)) for gate in "zrn"]
-        recurrent = jnp.concatenate(kernels, axis=1)
-        bias = self.param("bias_n", zeros, (self.width,))
+        inputs = nn.Dense(len(self.GATES) * self.width, bias_init=self.first_bias, name="input")(x)
+        orthogonal = nn.initializers.orthogonal()
+        kernels = [self.param(f"recurrent_{gate}", orthogonal, (self.width, self.width)) for gate in self.GATES]
+        params, inputs = self.prepare(inputs)
+        never = jnp.zeros(x.shape[:2], bool)
+        steps = Steps(inputs, never if starts is None else starts, ~never if mask is None else mask > 0)
+        carry, h = recurrence(self.step, params, jnp.concatenate(kernels, axis=1), carry, steps)
+        return carry, h if mask is None else jnp.where(mask[..., None] > 0, h, 0.0)
 
-        def step(h: jax.Array, now: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            inputs, start = now
-            h = jnp.where(start[:, None], 0.0, h)
-            zr, n = jnp.split(inputs, [2 * self.width], axis=-1)
-            from_h = h @ recurrent
-            z, r = jnp.split(nn.sigmoid(zr + from_h[:, : 2 * self.width]), 2, axis=-1)
-            n = jnp.tanh(n + r * (from_h[:, 2 * self.width :] + bias[None]))
-            h = (1.0 - z) * n + z * h
-            return h, h
-
-        return lax.scan(step, h, (inputs, starts))
-
-    def initial(self, rows: int) -> jax.Array:
-        """The memory before anything was seen: zeros [rows, H]."""
+    def initial(self, rows: int) -> Carry:
+        """Zeros [rows, H]."""
         return jnp.zeros((rows, self.width))
+
+    def first_bias(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+        """Of the gates, at first."""
+        return jnp.zeros(shape, dtype)
+
+    def prepare(self, inputs: jax.Array) -> tuple[Any, jax.Array]:
+        """Parameters that the step needs, and the inputs as it gets them."""
+        return (), inputs
+
+
+class Elman(_Cell):
+    """h <- tanh(W x + U h + b) (Elman, 1990)."""
+
+    GATES = "h"
+
+    @staticmethod
+    def step(params: Any, carry: Carry, inputs: jax.Array, from_h: jax.Array) -> Carry:
+        """The new h."""
+        return jnp.tanh(inputs + from_h)
+
+
+class GRU(_Cell):
+    """A gated recurrent unit (Cho et al., 2014), in the form whose products with h stand together.
+
+    z, r = sigmoid(W_z x + U_z h + b_z), sigmoid(W_r x + U_r h + b_r)
+    n    = tanh(W_n x + b_n + r (U_n h + c_n)),        h <- (1 - z) n + z h
+    """
+
+    GATES = "zrn"
+
+    def prepare(self, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """c_n [H], and the inputs."""
+        return self.param("bias_n", nn.initializers.zeros_init(), (self.width,)), inputs
+
+    @staticmethod
+    def step(params: Any, carry: Carry, inputs: jax.Array, from_h: jax.Array) -> Carry:
+        """The new h; `params` is c_n."""
+        (x_z, x_r, x_n), (h_z, h_r, h_n) = (jnp.split(part, 3, axis=-1) for part in (inputs, from_h))
+        z, r = nn.sigmoid(x_z + h_z), nn.sigmoid(x_r + h_r)
+        n = jnp.tanh(x_n + r * (h_n + params[None]))
+        return (1.0 - z) * n + z * carry
+
+
+class LSTM(_Cell):
+    """Long short-term memory (Hochreiter & Schmidhuber, 1997; with a forget gate: Gers et al., 2000). It carries h, c.
+
+    i, f, o = sigmoid of W x + U h + b,    g = tanh(W_g x + U_g h + b_g),    c <- f c + i g,    h <- o tanh(c)
+
+    The forget gate's bias begins at 1 (Jozefowicz et al., 2015).
+    """
+
+    GATES = "ifgo"
+
+    def initial(self, rows: int) -> tuple[jax.Array, jax.Array]:
+        """Zeros: h and c, [rows, H]."""
+        return jnp.zeros((rows, self.width)), jnp.zeros((rows, self.width))
+
+    def first_bias(self, key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+        """1 for the forget gate, 0 for the others."""
+        return jnp.zeros(shape, dtype).at[self.width : 2 * self.width].set(1.0)
+
+    @staticmethod
+    def step(params: Any, carry: Carry, inputs: jax.Array, from_h: jax.Array) -> Carry:
+        """The new h and c."""
+        c, o = _cell_of(carry[1], inputs + from_h)
+        return o * jnp.tanh(c), c
+
+
+class LayerNormLSTM(LSTM):
+    """An LSTM whose W x, U h and c are normalised over their features, each with a gain (Ba, Kiros & Hinton, 2016)."""
+
+    def prepare(self, inputs: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
+        """The gains and the biases of the three norms, and the inputs, normalised."""
+        gates, ones, zeros = 4 * self.width, nn.initializers.ones_init(), nn.initializers.zeros_init()
+        params = {
+            "gain_h": self.param("gain_h", ones, (gates,)),
+            "gain_c": self.param("gain_c", ones, (self.width,)),
+            "bias": self.param("bias", self.first_bias, (gates,)),
+            "bias_c": self.param("bias_c", zeros, (self.width,)),
+        }
+        return params, _normalised(inputs) * self.param("gain_x", ones, (gates,)).reshape(1, 1, -1)
+
+    @staticmethod
+    def step(params: Any, carry: Carry, inputs: jax.Array, from_h: jax.Array) -> Carry:
+        """The new h and c."""
+        gain_h, gain_c, bias, bias_c = (params[name][None] for name in ("gain_h", "gain_c", "bias", "bias_c"))
+        c, o = _cell_of(carry[1], inputs + gain_h * _normalised(from_h) + bias)
+        return o * jnp.tanh(gain_c * _normalised(c) + bias_c), c
+
+
+def _cell_of(c: jax.Array, gates: jax.Array) -> tuple[jax.Array, jax.Array]:
+    i, f, g, o = jnp.split(gates, 4, axis=-1)
+    return nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g), nn.sigmoid(o)
+
+
+def _normalised(x: jax.Array, epsilon: float = 1e-5) -> jax.Array:
+    centred = x - jnp.mean(x, axis=-1, keepdims=True)
+    return centred * lax.rsqrt(jnp.mean(jnp.square(centred), axis=-1, keepdims=True) + epsilon)
+
+
+class Steps(NamedTuple):
+    """What enters at each step: inputs [T, B, G], and whether another sequence starts and the step is real [T, B]."""
+
+    inputs: jax.Array
+    starts: Any
+    is_real: Any
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def recurrence(step: Step, params: Any, kernel: jax.Array, carry: Carry, steps: Steps) -> tuple[Carry, jax.Array]:
+    """carry <- step(params, carry, inputs_t, h U) for every t, U the kernel [H, G]: the last carry, all h [T, B, H].
+
+    The gradient of the kernel is one product over all steps, where automatic differentiation would add up one for each.
+    """
+    return _scan(step, params, kernel, carry, (steps, jnp.zeros(steps.inputs.shape[:1])))
+
+
+def _scan(
+    step: Step, params: Any, kernel: jax.Array, carry: Carry, steps: tuple[Steps, jax.Array]
+) -> tuple[Carry, jax.Array]:
+    """With what is to be added to the products with h beside the steps."""
+
+    def body(carry: Carry, now: tuple[Steps, jax.Array]) -> tuple[Carry, jax.Array]:
+        (inputs, start, is_real), more = now
+        carry = _reset(carry, start)
+        new = step(params, carry, inputs, _h_of(carry) @ kernel + more)
+        new = jax.tree.map(lambda new, old: jnp.where(is_real[:, None], new, old), new, carry)
+        return new, _h_of(new)
+
+    return lax.scan(body, carry, steps, unroll=UNROLL)
+
+
+def _h_of(carry: Carry) -> jax.Array:
+    return carry[0] if isinstance(carry, tuple) else carry
+
+
+def _reset(carry: Carry, start: jax.Array) -> Carry:
+    return jax.tree.map(lambda leaf: jnp.where(start[..., None], 0.0, leaf), carry)
+
+
+def _forward(step: Step, params: Any, kernel: jax.Array, carry: Carry, steps: Steps) -> tuple[Any, Any]:
+    # What is added to the products with h is nothing, but its cotangents are those of the products.
+    nothing = jnp.zeros((*steps.inputs.shape[:2], kernel.shape[1]), steps.inputs.dtype)
+
+    def run(params: Any, carry: Carry, inputs: jax.Array, nothing: jax.Array) -> tuple[Carry, jax.Array]:
+        return _scan(step, params, kernel, carry, (steps._replace(inputs=inputs), nothing))
+
+    result, pullback = jax.vjp(run, params, carry, steps.inputs, nothing)
+    h_before = jnp.concatenate([_h_of(carry)[None], result[1][:-1]])
+    return result, (pullback, kernel, _reset(h_before, steps.starts))
+
+
+def _backward(step: Step, kept: Any, cotangents: tuple[Carry, jax.Array]) -> tuple[Any, ...]:
+    pullback, kernel, h_before = kept
+    of_params, of_carry, of_inputs, of_products = pullback(cotangents)
+    of_kernel = h_before.reshape(-1, kernel.shape[0]).T @ of_products.reshape(-1, kernel.shape[1])
+    return of_params, of_kernel, of_carry, Steps(of_inputs, None, None)
+
+
+recurrence.defvjp(_forward, _backward)
+
+
+class Stack(nn.Module):
+    """Cells on top of one another; the carry is a tuple of theirs.
+
+    With dropout, units of the outputs of each cell are dropped, and the same ones at all steps of a sequence (Gal &
+    Ghahramani, 2016, "variational").
+    """
+
+    cells: Sequence[nn.Module]
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(
+        self,
+        carry: tuple[Carry, ...],
+        x: jax.Array,
+        starts: jax.Array | None = None,
+        mask: jax.Array | None = None,
+        *,
+        train: bool = False,
+    ) -> tuple[tuple[Carry, ...], jax.Array]:
+        """As a cell's."""
+        check_rate("dropout", self.dropout)
+        after = []
+        for cell, own in zip(self.cells, carry, strict=True):
+            then, x = cell(own, x, starts, mask)
+            x = nn.Dropout(self.dropout, broadcast_dims=(0,), deterministic=not train)(x)
+            after.append(then)
+        return tuple(after), x
+
+    def initial(self, rows: int) -> tuple[Carry, ...]:
+        """What all cells carry at first."""
+        return tuple(cell.initial(rows) for cell in self.cells)  # type: ignore[attr-defined]
+
+
+class Bidirectional(nn.Module):
+    """One cell reads each sequence from its beginning, another from its end; x [T, B, D] -> outputs [T, B, 2 H].
+
+    Sequences have `lengths` [B]; what stands behind them is padding, whose outputs are 0.
+    """
+
+    forwards: nn.Module
+    backwards: nn.Module
+
+    @nn.compact
+    def __call__(self, x: jax.Array, lengths: jax.Array) -> jax.Array:
+        """Outputs of both cells side by side."""
+        mask = mask_of(lengths, x.shape[0])
+        forwards: Any = self.forwards
+        backwards: Any = self.backwards
+        _, there = forwards(forwards.initial(x.shape[1]), x, None, mask)
+        _, back = backwards(backwards.initial(x.shape[1]), reversed_in_time(x, lengths), None, mask)
+        return jnp.concatenate([there, reversed_in_time(back, lengths)], axis=-1)
+
+
+def mask_of(lengths: jax.Array, steps: int) -> jax.Array:
+    """1 for the steps of each sequence, 0 for the padding behind it: lengths [B] -> [T, B] float32."""
+    return (jnp.arange(steps)[:, None] < lengths[None]).astype(jnp.float32)
+
+
+def reversed_in_time(x: jax.Array, lengths: jax.Array) -> jax.Array:
+    """Each sequence of x [T, B, ...] backwards, padding left where it is."""
+    time = jnp.arange(x.shape[0])[:, None]
+    source = jnp.where(time < lengths[None], lengths[None] - 1 - time, time)
+    return jnp.take_along_axis(x, source.reshape(*source.shape, *(1,) * (x.ndim - 2)), axis=0)

@@ -1,4 +1,4 @@
-"""Recurrent networks over a batch of sequences: one scan, out of which every product is taken but the one that must stay.
+"""Recurrent networks over a batch of sequences: one scan, and in it no product but the one that must be there.
 
 All of them are called alike: `cell(carry, x [T, B, D], starts, mask)` returns the carry after the last step and the
 outputs h of all steps, [T, B, H]. Time is the first axis, as the scan wants it. `starts` [T, B] is True where another
@@ -7,6 +7,7 @@ it was and the output is 0, so padding never changes anything. Either may be Non
 anything was seen.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -37,9 +38,9 @@ class _Cell(nn.Module):
     """A letter for each part of the products."""
 
     @staticmethod
+    @abstractmethod
     def step(params: Any, carry: Carry, inputs: jax.Array, from_h: jax.Array) -> Carry:
         """What is carried on: a `Step`."""
-        raise TypeError("a cell is one of Elman, GRU, LSTM and LayerNormLSTM")
 
     @nn.compact
     def __call__(

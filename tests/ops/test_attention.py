@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlr_jax.ops.attention import attention
+from mlr_jax.ops.attention import attention, attention_by_blocks, causal, within_segments
 
 rng = np.random.default_rng(0)
 Q, K, V = (rng.normal(size=(2, length, 3, 4)).astype(np.float32) for length in (5, 7, 7))
@@ -81,3 +81,66 @@ def test_sixteen_bits_come_back_and_are_near():
 def test_shapes_that_do_not_fit_are_an_error(arguments, mask, message):
     with pytest.raises(ValueError, match=message):
         attention(*arguments, mask=mask)
+
+
+def test_heads_of_queries_share_those_of_keys_in_turn():
+    q = rng.normal(size=(2, 5, 6, 4)).astype(np.float32)
+    k, v = (np.repeat(part, 2, axis=2) for part in (K, V))
+    np.testing.assert_allclose(attention(q, K, V, mask=MASK), attention(q, k, v, mask=MASK), rtol=1e-5, atol=1e-6)
+
+
+LONG = [rng.normal(size=(2, 11, heads, 4)).astype(np.float32) for heads in (4, 2, 2)]
+SEGMENTS = jnp.array([[0] * 4 + [1] * 7, [0] * 11])
+VISIBLE = {
+    "causal": (causal(), None),
+    "window": (causal(3), 2),
+    "wide window": (causal(9), 8),
+    "documents": (within_segments(causal(), SEGMENTS), None),
+    "documents in a window": (within_segments(causal(3), SEGMENTS), 2),
+}
+
+
+@pytest.mark.parametrize("block", [1, 3, 11, 64])
+@pytest.mark.parametrize("name", VISIBLE)
+def test_blocks_of_queries_give_what_all_give_at_once_and_the_same_gradients(name, block):
+    visible, reach = VISIBLE[name]
+    mask = visible(jnp.arange(11), jnp.arange(11))
+
+    def both(function):
+        return jax.jit(jax.value_and_grad(lambda *qkv: jnp.sum(jnp.sin(function(*qkv))), (0, 1, 2)))(*LONG)
+
+    ours = both(lambda q, k, v: attention_by_blocks(q, k, v, visible=visible, block=block, reach=reach))
+    whole = both(lambda q, k, v: attention(q, k, v, mask=mask))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, whole)
+
+
+def test_memory_of_blocks_grows_with_the_length_and_not_with_its_square():
+    def memory(length, function):
+        qkv = [jax.ShapeDtypeStruct((1, length, 2, 8), jnp.float32)] * 3
+        return (
+            jax.jit(jax.grad(lambda *qkv: jnp.sum(function(*qkv)), (0, 1, 2))).lower(*qkv).compile().memory_analysis()
+        ).temp_size_in_bytes
+
+    def by_blocks(q, k, v):
+        return attention_by_blocks(q, k, v, visible=causal(), block=64)
+
+    def at_once(q, k, v):
+        return attention(q, k, v, mask=causal()(jnp.arange(q.shape[1]), jnp.arange(q.shape[1])))
+
+    assert memory(2048, by_blocks) < 5 * memory(512, by_blocks)
+    assert memory(2048, at_once) > 12 * memory(512, at_once)
+
+
+def test_what_may_be_seen():
+    rows = jnp.arange(4)
+    np.testing.assert_array_equal(causal(2)(rows, rows)[0], np.tri(4) - np.tri(4, k=-2))
+    inside = within_segments(causal(), jnp.array([[0, 0, 1, 1]]))(rows, rows)[0]
+    np.testing.assert_array_equal(inside, [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]])
+
+
+@pytest.mark.parametrize("settings", [{"block": 0}, {"block": 2, "reach": -1}])
+def test_blocks_that_cannot_be_are_errors(settings):
+    with pytest.raises(ValueError, match="block="):
+        attention_by_blocks(*LONG, visible=causal(), **settings)
+    with pytest.raises(ValueError, match="window"):
+        causal(0)

@@ -8,8 +8,8 @@ from mlr_jax.core.schedules import Schedule, constant
 from mlr_jax.core.types import Hypers
 
 
-def adamw(schedule: Schedule | None = None) -> Optimizer:
-    """AdamW (Loshchilov & Hutter, 2019) on the clipped gradient.
+def adamw(schedule: Schedule | None = None, b2: float = 0.999) -> Optimizer:
+    """AdamW (Loshchilov & Hutter, 2019) on the clipped gradient; `b2` is the decay of its second moments.
 
     Reads hypers.learning_rate (the peak), hypers.weight_decay (of matrices and kernels, not of biases and scales) and
     hypers.clip_norm (the gradient's greatest norm; infinity clips nothing).
@@ -18,7 +18,7 @@ def adamw(schedule: Schedule | None = None) -> Optimizer:
     def optimizer(hypers: Hypers) -> optax.GradientTransformation:
         return optax.chain(
             optax.clip_by_global_norm(hypers.clip_norm),
-            optax.adamw(_rate(hypers, schedule), weight_decay=hypers.weight_decay, mask=is_kernel),
+            optax.adamw(_rate(hypers, schedule), b2=b2, weight_decay=hypers.weight_decay, mask=is_kernel),
         )
 
     return optimizer

@@ -40,6 +40,13 @@ def test_a_sweep_gets_one_mean_for_each_member(batch_size):
     np.testing.assert_allclose(result["loss"], [by_hand(x) for x in state.x], rtol=1e-6)
 
 
+def test_a_weight_says_how_much_a_row_counts_and_is_no_result():
+    batches = [{"v": np.float32([1, 2]), "w": np.float32([3, 1]), "mask": np.ones(2)},
+               {"v": np.float32([5, 9]), "w": np.float32([4, 7]), "mask": np.array([1, 0])}]  # fmt: skip
+    result = evaluate(lambda state, batch: {"v": batch["v"], "weight": batch["w"]}, None, batches)
+    assert result == {"v": (3 * 1 + 1 * 2 + 4 * 5) / 8}
+
+
 def test_the_mean_is_taken_in_64_bits():
     values = np.array([2.0**24] + [1.0] * 24, np.float32)
     result = evaluate(lambda state, batch: {"v": batch["v"]}, None, [{"v": values, "mask": np.ones(25)}])

@@ -1,0 +1,86 @@
+"""The loss of a language model against sums by hand."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mlr_jax.data.text import evaluation_windows
+from mlr_jax.language.causal_lm import Hypers, bits, causal_lm, perplexity
+from mlr_jax.nn.gpt import GPT
+from mlr_jax.ops.vocabulary import token_losses
+from mlr_jax.train.evaluate import evaluate
+
+V, T = 9, 6
+MODEL = GPT(V, T, depth=1, heads=2, width=8)
+TASK = causal_lm(MODEL)
+VARIABLES = TASK.init(jax.random.key(0))
+TEXT = np.random.default_rng(0).integers(V, size=40)
+
+
+def nats_by_hand(x, y):
+    log_probs = jax.nn.log_softmax(MODEL.apply(VARIABLES, x))
+    return -np.take_along_axis(np.asarray(log_probs), np.asarray(y)[..., None], -1)[..., 0]
+
+
+def test_the_loss_is_the_mean_over_the_tokens_that_count():
+    x, y = TEXT[:24].reshape(4, T), TEXT[1:25].reshape(4, T)
+    token_mask = np.ones((4, T), np.float32)
+    token_mask[1, 2:] = 0
+    mask = np.array([1, 1, 0, 1], np.float32)
+    counted = token_mask * mask[:, None]
+    batch = {"x": x, "y": y, "token_mask": token_mask, "mask": mask}
+    loss, (_, metrics) = TASK.loss(VARIABLES, batch, jax.random.key(1), Hypers())
+    np.testing.assert_allclose(loss, (nats_by_hand(x, y) * counted).sum() / counted.sum(), rtol=1e-5)
+    hits = np.argmax(MODEL.apply(VARIABLES, x), -1) == y
+    np.testing.assert_allclose(metrics["accuracy"], (hits * counted).sum() / counted.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_evaluation_counts_every_target_of_a_text_once(batch_size):
+    found = evaluate(jax.jit(TASK.evaluate), VARIABLES, evaluation_windows(TEXT, batch_size, T))
+    windows = [(TEXT[i : i + T], TEXT[i + 1 : i + T + 1]) for i in range(0, 39, T)]
+    nats = np.concatenate([nats_by_hand(x[None, : len(y)], y[None])[0] for x, y in windows])
+    assert len(nats) == 39
+    assert list(found) == ["loss", "accuracy"]
+    np.testing.assert_allclose(found["loss"], nats.mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 7, 100])
+def test_logits_in_chunks_give_the_same_losses_and_gradients(chunk):
+    rng = np.random.default_rng(1)
+    features, matrix = jnp.asarray(rng.normal(size=(10, 5))), jnp.asarray(rng.normal(size=(5, V)))
+    labels = jnp.asarray(rng.integers(V, size=10))
+
+    def total(chunk):
+        def of(features, matrix):
+            losses, hits = token_losses(lambda rows: rows @ matrix, features, labels, chunk)
+            return jnp.sum(jnp.sin(losses)), (losses, hits)
+
+        return jax.jit(jax.value_and_grad(of, (0, 1), has_aux=True))(features, matrix)
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), total(chunk), total(None))
+
+
+def test_memory_of_the_loss_does_not_grow_with_the_vocabulary_times_the_tokens():
+    def memory(chunk):
+        features, matrix = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((1024, 8), (8, 2000)))
+
+        def loss(features, matrix):
+            return token_losses(lambda rows: rows @ matrix, features, jnp.zeros(1024, int), chunk)[0].sum()
+
+        return jax.jit(jax.grad(loss, (0, 1))).lower(features, matrix).compile().memory_analysis().temp_size_in_bytes
+
+    assert memory(64) < memory(None) / 4
+
+
+def test_no_chunk_is_an_error():
+    with pytest.raises(ValueError, match="chunk: got 0"):
+        token_losses(lambda rows: rows, jnp.zeros((2, 3)), jnp.zeros(2, int), 0)
+
+
+def test_nats_as_bits_and_as_perplexity():
+    assert bits(math.log(8)) == pytest.approx(3)
+    assert perplexity(math.log(8)) == pytest.approx(8)

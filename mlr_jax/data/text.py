@@ -5,6 +5,7 @@ A window of `context` + 1 tokens gives the inputs x_1 ... x_T and, one place on,
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -57,6 +58,26 @@ def evaluation_windows(tokens: np.ndarray, batch_size: int, context: int) -> Ite
     return evaluation_batches(arrays, batch_size)
 
 
+class Text(NamedTuple):
+    """Characters as tokens, int32 [N]: the beginning to train on, the rest to judge by; token i is `vocabulary[i]`."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    vocabulary: tuple[str, ...]
+
+
+def load_text(name: str, validation: float = 0.1) -> Text:
+    """ "python", the help on Python's language that comes with it, or a UTF-8 file; its last part is for validation.
+
+    Raises ValueError for a part that is not in (0, 1), and as `read_characters` does.
+    """
+    if not 0.0 < validation < 1.0:
+        raise ValueError(f"validation: got {validation}, must be above 0 and below 1")
+    tokens, vocabulary = as_tokens(_help_on_python()) if name == "python" else read_characters(name)
+    end = int(len(tokens) * (1.0 - validation))
+    return Text(tokens[:end], tokens[end:], vocabulary)
+
+
 def read_characters(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """A UTF-8 file as tokens, int32 [number of characters], and the sorted vocabulary: token i is `vocabulary[i]`.
 
@@ -69,14 +90,45 @@ def read_characters(path: str | Path) -> tuple[np.ndarray, tuple[str, ...]]:
     if not content:
         raise ValueError(f"{path} is empty: a text file needs at least one character")
     try:
-        text = content.decode("utf-8")
+        return as_tokens(content.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{path} is not UTF-8: {error.reason} at byte offset {error.start} (0x{content[error.start]:02x})"
         ) from error
+
+
+def as_tokens(text: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Each character's number in the sorted vocabulary, and the vocabulary."""
     code_points = np.frombuffer(text.encode("utf-32-le"), np.dtype("<u4"))
     vocabulary, tokens = np.unique(code_points, return_inverse=True)
     return tokens.astype(np.int32), tuple(map(chr, vocabulary))
+
+
+def encode(text: str, vocabulary: tuple[str, ...]) -> np.ndarray:
+    """A text as tokens [N] of a vocabulary that is there already.
+
+    Raises ValueError for an empty text and for a character that the vocabulary lacks.
+    """
+    if not text:
+        raise ValueError("the text is empty, needed is at least one character")
+    numbers = {character: index for index, character in enumerate(vocabulary)}
+    for place, character in enumerate(text):
+        if character not in numbers:
+            raise ValueError(
+                f"the character {character!r} at place {place} is not among the {len(vocabulary)} known ones"
+            )
+    return np.array([numbers[character] for character in text], np.int32)
+
+
+def decode(tokens: np.ndarray, vocabulary: tuple[str, ...]) -> str:
+    """Tokens [N] as a text; negative ones stand for nothing."""
+    return "".join(vocabulary[token] for token in tokens if token >= 0)
+
+
+def _help_on_python() -> str:
+    from pydoc_data.topics import topics
+
+    return "\n\n".join(topics.values())
 
 
 def _check_tokens(tokens: np.ndarray, context: int) -> None:

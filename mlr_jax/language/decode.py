@@ -119,6 +119,24 @@ def generate(
     return lax.scan(step, (text, was_there, none_ended), jax.random.split(key, steps))[1].T
 
 
+def generate_long(
+    model: nn.Module, variables: Variables, tokens: jax.Array, key: Key, sampling: Sampling, *, steps: int
+) -> jax.Array:
+    """`steps` further tokens [B, steps] of prompts of one length, tokens [B, P], also beyond the model's context.
+
+    Whenever the context is full, its last half is read anew as a prompt, which forgets what was before.
+    """
+    context: int = model.context  # type: ignore[attr-defined]
+    half = max(context // 2, 1)
+    found: list[jax.Array] = []
+    while sum(part.shape[1] for part in found) < steps:
+        prompt = jnp.concatenate([tokens, *found], axis=1)[:, -half:]
+        prompts = Prompts(prompt, jnp.full(len(prompt), prompt.shape[1]))
+        own_key = jax.random.fold_in(key, len(found))
+        found.append(generate(model, variables, prompts, own_key, sampling, steps=context - half))
+    return jnp.concatenate(found, axis=1)[:, :steps]
+
+
 def stream(
     model: nn.Module, variables: Variables, prompts: Prompts, key: Key, sampling: Sampling
 ) -> Iterator[jax.Array]:

@@ -7,7 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlr_jax.language.decode import NEVER, Prompts, Sampling, adjusted, beam_search, draw, generate, stream
+from mlr_jax.language.decode import (
+    NEVER,
+    Prompts,
+    Sampling,
+    adjusted,
+    beam_search,
+    draw,
+    generate,
+    generate_long,
+    stream,
+)
 from mlr_jax.nn.gpt import GPT
 
 V, CONTEXT, B = 7, 12, 3
@@ -46,6 +56,15 @@ def test_the_likeliest_tokens_are_those_of_the_model_without_a_cache(variables, 
         for token in found[row]:
             assert token == log_probs(text).argmax()
             text.append(int(token))
+
+
+def test_a_text_longer_than_the_context_goes_on_from_its_last_half(variables):
+    found = generate_long(MODEL, variables, PROMPTS.tokens[:1], jax.random.key(0), GREEDY, steps=16)
+    assert found.shape == (1, 16)
+    first = generate(MODEL, variables, Prompts(PROMPTS.tokens[:1], jnp.array([4])), jax.random.key(0), GREEDY, steps=6)
+    np.testing.assert_array_equal(found[:, :6], first)
+    again = generate(MODEL, variables, Prompts(first, jnp.array([6])), jax.random.key(0), GREEDY, steps=6)
+    np.testing.assert_array_equal(found[:, 6:12], again)
 
 
 def test_what_is_streamed_is_the_same(variables):

@@ -1,0 +1,59 @@
+"""A GPT that writes, character by character.
+
+    python experiments/language/char_gpt.py
+    python experiments/language/char_gpt.py --data FILE
+    python experiments/language/char_gpt.py --data FILE --large
+
+FILE is any text in UTF-8. By default a small model and 2,000 short steps, for a CPU: the recipe that nanoGPT (Karpathy,
+2022) names for one. `--large` is its recipe for a GPU, 10.65 million parameters and 5,000 steps.
+"""
+
+from dataclasses import dataclass
+
+from mlr_jax.experiment.language_model import TextSettings, language_model
+from mlr_jax.experiment.main import main
+from mlr_jax.experiment.run import Experiment
+from mlr_jax.nn.gpt import GPT
+
+
+@dataclass(frozen=True)
+class Config(TextSettings):
+    """Character GPT."""
+
+    steps: int = 2000
+    chunk: int = 50
+    eval_every: int = 500
+    checkpoint_every: int = 500
+    depth: int = 4
+    """Blocks."""
+    heads: int = 4
+    """Heads of attention in each."""
+    width: int = 128
+    """Numbers that stand for a character."""
+    large: bool = False
+    """The recipe for a GPU: 6 blocks, 6 heads, 384 wide, windows of 256, batches of 64, dropout of 0.2."""
+
+
+TINY = {
+    "steps": 4, "chunk": 2, "eval_every": 4, "checkpoint_every": 4, "seeds": 2, "depth": 1, "heads": 2, "width": 16,
+    "context": 16, "batch_size": 4, "validation": 0.01, "characters": 40,
+}  # fmt: skip
+LARGE = {
+    "steps": 5000, "depth": 6, "heads": 6, "width": 384, "context": 256, "batch_size": 64, "dropout": 0.2,
+    "eval_every": 250,
+}  # fmt: skip
+
+
+def build(config: Config) -> Experiment:
+    """The experiment."""
+    return language_model(
+        config,
+        lambda characters: GPT(
+            characters, config.context, config.depth, config.heads, config.width, dropout=config.dropout,
+            use_bias=False,
+        ),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(Config, build, TINY, presets={"large": LARGE})

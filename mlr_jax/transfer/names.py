@@ -17,11 +17,19 @@ class Layout(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """Tensor `name` of the file is variable `path`, such as "params/stem_conv/kernel"."""
+    """Tensor `name` of the file is variable `path`, such as "params/stem_conv/kernel".
 
-    name: str
+    Several names are tensors of one shape that stand in the variable one after another, outputs of one product say.
+    """
+
+    name: str | tuple[str, ...]
     path: str
     layout: Layout
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all tensors that the variable is made of."""
+        return (self.name,) if isinstance(self.name, str) else self.name
 
 
 class Names(NamedTuple):

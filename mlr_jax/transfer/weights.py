@@ -91,9 +91,9 @@ def from_tensors(tensors: Tensors, names: Names, like: Variables) -> Variables:
     """
     wanted = flatten_dict(dict(like), sep="/")
     entries = {entry.path: entry for entry in names.entries}
-    known = {entry.name for entry in names.entries}
+    known = {name for entry in names.entries for name in entry.names}
     problems = [f"no name is declared for the variable {path}" for path in wanted if path not in entries]
-    problems += [f"{entry.name}: the model has no {path}" for path, entry in entries.items() if path not in wanted]
+    problems += [f"{entry.names[0]}: the model has no {path}" for path, entry in entries.items() if path not in wanted]
     problems += [f"{name}: extra" for name in tensors if name not in known and not name.endswith(names.ignored)]
     arrays = {}
     for path, entry in entries.items():
@@ -106,16 +106,27 @@ def from_tensors(tensors: Tensors, names: Names, like: Variables) -> Variables:
 
 
 def _taken(tensors: Tensors, entry: Entry, wanted: Any) -> tuple[list[str], Any]:
-    """What is wrong with one tensor, if anything, and the variable made of it."""
-    if entry.name not in tensors:
-        return [f"{entry.name}: missing"], None
-    tensor = tensors[entry.name]
-    needed = entry.layout.write(np.broadcast_to(np.float32(0), wanted.shape)).shape
-    if tensor.shape != needed:
-        return [f"{entry.name}: got shape {tensor.shape}, needed is {needed}"], None
-    if not jnp.issubdtype(tensor.dtype, jnp.floating):
-        return [f"{entry.name}: got {tensor.dtype}, needed are real numbers"], None
-    return [], jnp.array(entry.layout.read(tensor), wanted.dtype)
+    """What is wrong with the tensors of one variable, if anything, and the variable made of them."""
+    needed = _parts(entry, np.broadcast_to(np.float32(0), wanted.shape))[0].shape
+    problems = []
+    for name in entry.names:
+        if name not in tensors:
+            problems.append(f"{name}: missing")
+        elif tensors[name].shape != needed:
+            problems.append(f"{name}: got shape {tensors[name].shape}, needed is {needed}")
+        elif not jnp.issubdtype(tensors[name].dtype, jnp.floating):
+            problems.append(f"{name}: got {tensors[name].dtype}, needed are real numbers")
+    if problems:
+        return problems, None
+    found = [tensors[name] for name in entry.names]
+    joined = found[0] if len(found) == 1 else np.concatenate(found)
+    return [], jnp.array(entry.layout.read(joined), wanted.dtype)
+
+
+def _parts(entry: Entry, variable: np.ndarray) -> list[np.ndarray]:
+    """The tensors of the file that a variable is made of."""
+    written, count = entry.layout.write(variable), len(entry.names)
+    return [written] if count == 1 else np.split(written, count)
 
 
 def to_tensors(variables: Variables, names: Names) -> dict[str, np.ndarray]:
@@ -125,5 +136,8 @@ def to_tensors(variables: Variables, names: Names) -> dict[str, np.ndarray]:
     if flat.keys() != paths:
         different = ", ".join(sorted(flat.keys() ^ paths))
         raise ValueError(f"names and variables are of different models; only one of the two has {different}")
-    written = {entry.name: entry.layout.write(np.asarray(flat[entry.path])) for entry in names.entries}
-    return {name: np.ascontiguousarray(tensor) for name, tensor in written.items()}
+    return {
+        name: np.ascontiguousarray(tensor)
+        for entry in names.entries
+        for name, tensor in zip(entry.names, _parts(entry, np.asarray(flat[entry.path])), strict=True)
+    }

@@ -9,7 +9,6 @@ work. Data are float32 and lie in memory already; ours is the compiled pure func
 there.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -27,6 +26,7 @@ import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import case_flags  # noqa: E402
 from benchmarks.cases.classical import CASES, Case  # noqa: E402
 
 
@@ -45,16 +45,7 @@ class Row(NamedTuple):
 
 def main() -> None:
     """Measure, print a table, write JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"any of {', '.join(CASES)}")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    unknown = [name for name in arguments.cases if name not in CASES]
-    if unknown:
-        parser.error(f"case: got {', '.join(unknown)}, allowed are {', '.join(CASES)}")
-    if arguments.repeats < 1:
-        parser.error(f"--repeats: got {arguments.repeats}, must be at least 1")
+    arguments = case_flags.read(case_flags.parser_of(__doc__, CASES, repeats=5), CASES)
     warnings.filterwarnings("ignore", category=UserWarning)  # scikit-learn says that it stopped at max_iter
     rows = []
     print(f"{'case':20}{'first ms':>10}{'ours ms':>10}{'sklearn ms':>12}{'times faster':>14}  quality of both")

@@ -10,7 +10,6 @@ is faster than each peer, and the last loss of each, so that it is seen to be th
 Where torch or torch_geometric is not installed, one line says so: pip install torch torch_geometric.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -27,6 +26,7 @@ import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import case_flags  # noqa: E402
 from benchmarks.cases.graphs import CASES, Case, installed  # noqa: E402
 
 PAUSE_S = 0.3
@@ -35,18 +35,10 @@ PAUSE_S = 0.3
 
 def main() -> None:
     """Measure, print a table, write JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"any of {', '.join(CASES)}")
+    parser = case_flags.parser_of(__doc__, CASES, repeats=7)
     parser.add_argument("--data", help="a citation graph: file or folder, as experiments take it")
     parser.add_argument("--graphs", help="a set of graphs, as experiments take it")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    unknown = [name for name in arguments.cases if name not in CASES]
-    if unknown:
-        parser.error(f"case: got {', '.join(unknown)}, allowed are {', '.join(CASES)}")
-    if arguments.repeats < 1:
-        parser.error(f"--repeats: got {arguments.repeats}, must be at least 1")
+    arguments = case_flags.read(parser, CASES)
     missing = [name for name in ("torch", "torch_geometric") if name not in installed()]
     if missing:
         print(f"not installed, and left out: {', '.join(missing)}")

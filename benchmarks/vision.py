@@ -11,7 +11,6 @@ and compiled. They are called in turn; printed are the median time of a step, an
 fastest of ours. Where torch is not installed, one line says so: pip install torch.
 """
 
-import argparse
 import collections
 import json
 import os
@@ -33,6 +32,7 @@ import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks import case_flags  # noqa: E402
 from benchmarks.cases.vision import CASES, PROFILED, Case  # noqa: E402
 
 PAUSE_S = 0.3
@@ -44,20 +44,12 @@ LINES = 25
 
 def main() -> None:
     """Measure, print a table, write JSON where asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"any of {', '.join(CASES)}")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser = case_flags.parser_of(__doc__, CASES, repeats=7)
     parser.add_argument("--no-peers", action="store_true", help="only ours")
     parser.add_argument(
         "--profile", choices=list(PROFILED), metavar="CASE", help="print where one step spends its time"
     )
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
-    unknown = [name for name in arguments.cases if name not in CASES]
-    if unknown:
-        parser.error(f"case: got {', '.join(unknown)}, allowed are {', '.join(CASES)}")
-    if arguments.repeats < 1:
-        parser.error(f"--repeats: got {arguments.repeats}, must be at least 1")
+    arguments = case_flags.read(parser, CASES)
     if arguments.profile:
         profile(arguments.profile)
         return

@@ -48,7 +48,7 @@ def trained(model: Any, forward: Callable[[], Any], nodes: Nodes, epochs: int, r
 
     matrices = [p for p in model.parameters() if p.dim() > 1]
     others = [p for p in model.parameters() if p.dim() <= 1]
-    groups = [{"params": matrices, "weight_decay": DECAY}, {"params": others}]
+    groups: list[dict[str, Any]] = [{"params": matrices, "weight_decay": DECAY}, {"params": others}]
     optimizer = torch.optim.Adam(groups, lr=rate)
 
     def call() -> float:

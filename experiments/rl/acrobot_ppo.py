@@ -3,7 +3,7 @@
     python experiments/rl/acrobot_ppo.py
 
 Acrobot-v1: every step costs 1 until the tip is above the line, 500 steps at most. Each seed takes 1,000,000 steps.
-Expected: a mean return of at least -85.
+The goal: a mean return of at least -85.
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,7 @@
 
 A 10x10 picture in which the paddle, the ball, its trail and the bricks are channels of their own; a brick earns 1, and
 a new wall comes when the last is broken. Double and dueling DQN with returns over three steps, judged greedily on 64
-episodes (cut off after 1,000 steps by gymnax). Expected: a mean return of at least 28.
+episodes (cut off after 1,000 steps by gymnax). The goal: a mean return of at least 28.
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,7 @@
     python experiments/rl/cartpole_ppo.py --env-params length --sweep env_length=0.25,0.5,1
 
 CartPole-v1: an episode earns 1 for each step up to 500. Each seed takes 500,000 steps and is judged on 64 episodes.
-Expected: a mean return of at least 490.
+The goal: a mean return of at least 490.
 """
 
 from dataclasses import dataclass

@@ -5,7 +5,10 @@
 
 FrozenLake: from S to G over ice on which a step goes astray two times in three; in H the walk ends. Its tables are
 known, so the best values are computed, and what is learned from steps in gymnax's environment is measured against
-them. Each method is one compiled program for all seeds. Expected: all seeds walk as well as the best policy does.
+them. Each method is one compiled program for all seeds.
+
+Expected: with every seed Q-learning finds the best policy, worth 0.542 at S; SARSA and expected SARSA, which learn what
+a policy that explores is worth, end at 0.53 +- 0.01. 105 s on 2 cores.
 """
 
 from collections.abc import Callable

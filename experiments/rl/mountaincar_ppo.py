@@ -4,7 +4,7 @@
 
 MountainCarContinuous-v0: 100 for reaching the top, less 0.1 times the squared thrust of every step. Until the top is
 found by chance, doing nothing is best: what helps is a long horizon, and many cars at once.
-Expected: a mean return of at least 90.
+The goal: a mean return of at least 90.
 """
 
 from dataclasses import dataclass

@@ -1,10 +1,11 @@
-"""CIFAR-10 to 90 % in as little time as it takes: a whitened input, a shallow wide network, few epochs.
+"""CIFAR-10 in as little time as it takes: a whitened input, a shallow wide network, few epochs.
 
     python experiments/vision/cifar10_speedrun.py --data tfds:cifar10
     python experiments/vision/cifar10_speedrun.py --data FOLDER
 
 FOLDER holds SPLIT/CLASS/*.jpg. The recipe follows Page, "How to train your ResNet" (2018), and Jordan, "94% on CIFAR-10
 in 3.29 seconds on a single GPU" (2024), with narrower stages. A test image is judged with its mirror image.
+The goal is a test accuracy of 90 %; seen so far: 87.0 % in 22 minutes on 2 cores.
 """
 
 from dataclasses import dataclass

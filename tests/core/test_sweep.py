@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 from toys import Hypers, descent, descent_by_hand, least_squares, rows
 
 from mlr_jax.core.gradient import gradient_learner
@@ -49,6 +50,18 @@ def test_a_loop_over_a_sweep_is_its_steps_one_after_another(layout):
         looped, metrics = loop(swept, 3)(start(swept), data)
         np.testing.assert_allclose(looped.params["w"], state.params["w"], rtol=1e-6)
         np.testing.assert_allclose(metrics["loss"], losses, rtol=1e-6)
+
+
+def test_members_one_after_another_take_all_their_steps_before_the_next_one_does():
+    [outer] = [
+        equation
+        for equation in jax.make_jaxpr(repeat(sweep(learner, "map"), 3))(start(sweep(learner)), rows(8))
+        .eqns[0]
+        .params["jaxpr"]
+        .eqns
+        if equation.primitive is lax.scan_p
+    ]
+    assert outer.params["length"] == 4  # members, and the steps inside of it
 
 
 def test_members_are_spread_over_devices():

@@ -18,7 +18,7 @@ def gpt2_names(depth: int = 12) -> Names:
         ]
     # The masks of attention, and the embeddings once more.
     ignored = (".attn.bias", ".attn.masked_bias", "lm_head.weight")
-    return Names((*entries, *layer_norm("ln_f", "final_norm")), ignored)
+    return Names((*entries, *layer_norm("ln_f", "norm")), ignored)
 
 
 def bert_names(depth: int = 12, prefix: str = "") -> Names:
@@ -45,3 +45,16 @@ def bert_names(depth: int = 12, prefix: str = "") -> Names:
     # The numbers of positions, and a layer on the first token that is trained for another task.
     ignored = ("position_ids", "pooler.dense.weight", "pooler.dense.bias")
     return Names(tuple(entries), ignored)
+
+
+def masked_lm_names(depth: int = 12) -> Names:
+    """For `nn/bert.py: MaskedLM`; transformers' BertForMaskedLM."""
+    inner = bert_names(depth, "bert.")
+    entries = [entry._replace(path=entry.path.replace("params/", "params/encoder/", 1)) for entry in inner.entries]
+    entries += [
+        *dense("cls.predictions.transform.dense", "transform"),
+        *layer_norm("cls.predictions.transform.LayerNorm", "norm"),
+        Entry("cls.predictions.bias", "params/bias", SAME),
+    ]
+    # The embeddings once more, and the bias.
+    return Names(tuple(entries), (*inner.ignored, "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from mlr_jax.core.types import Variables
 from mlr_jax.language.tokenizer import Tokenizer, check_fits, load_tokenizer
-from mlr_jax.nn.bert import EPSILON, BERT
+from mlr_jax.nn.bert import BERT, EPSILON
 from mlr_jax.nn.gpt import GPT
 from mlr_jax.transfer.names import Names
 from mlr_jax.transfer.transformers_names import bert_names, gpt2_names

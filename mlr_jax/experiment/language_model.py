@@ -3,23 +3,23 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mlr_jax.core.gradient import gradient_learner
+from mlr_jax.core.gradient import Optimizer, gradient_learner
 from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.schedules import warmup_cosine
-from mlr_jax.core.types import Resident, State
+from mlr_jax.core.types import Resident, TrainState, Variables
 from mlr_jax.data.text import Text, decode, encode, evaluation_windows, load_text
 from mlr_jax.experiment.image_classifier import naming
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.experiment.settings import Settings
 from mlr_jax.language.causal_lm import Hypers, causal_lm
-from mlr_jax.language.decode import Sampling, generate_long
+from mlr_jax.language.decode import Prompts, Sampling, generate, generate_long
 from mlr_jax.language.windows import random_windows
 
 if TYPE_CHECKING:
@@ -64,40 +64,73 @@ class TextSettings(Settings):
     """Its length."""
 
 
-def language_model(config: TextSettings, model_for: Callable[[int], nn.Module]) -> Experiment:
-    """An experiment that trains `model_for(number of characters)` to say which character comes next.
+def text_of(config: TextSettings) -> Text:
+    """The text, by characters.
 
-    Raises ValueError for a text that is not there or not sound, and for settings that do not fit it.
+    Raises ValueError, naming the flag, for one that is not there or not sound, and for settings that do not fit it.
     """
-    text: Text = naming("--data", load_text, config.data, config.validation)
+    text = naming("--data", load_text, config.data, config.validation)
     shortest = min(len(text.train), len(text.validation))
     if not 1 <= config.context < shortest:
         raise ValueError(f"--context: got {config.context}, allowed are 1 to {shortest - 1} for this text")
-    devices = 1 if config.parallel == "members" else config.devices
+    devices = row_devices(config)
     if config.batch_size < 1 or config.batch_size % devices:
         raise ValueError(f"--batch-size: got {config.batch_size}, must be a positive multiple of the {devices} devices")
-    prompt = naming("--prompt", encode, config.prompt, text.vocabulary)
+    naming("--prompt", encode, config.prompt, text.vocabulary)
+    return text
+
+
+def row_devices(config: TextSettings) -> int:
+    """Over how many devices the rows of a batch are spread."""
+    return 1 if config.parallel == "members" else config.devices
+
+
+def optimizer_of(config: TextSettings) -> Optimizer:
+    """AdamW and its schedule. Raises ValueError, naming the flag, for a schedule that cannot be."""
+    warmup = min(config.warmup, config.steps)
+    return adamw(naming("--warmup", warmup_cosine, config.steps, warmup, config.final_rate), config.b2)
+
+
+def hypers_of(config: TextSettings) -> Hypers:
+    """What `--sweep` may vary."""
+    return Hypers(config.learning_rate, config.weight_decay, config.clip_norm)
+
+
+def language_model(config: TextSettings, model_for: Callable[[int], nn.Module]) -> Experiment:
+    """An experiment that trains `model_for(number of characters)` to say which character comes next.
+
+    Raises ValueError as `text_of` does.
+    """
+    text = text_of(config)
     model = model_for(len(text.vocabulary))
-    schedule = naming("--warmup", warmup_cosine, config.steps, min(config.warmup, config.steps), config.final_rate)
-    learner = gradient_learner(config.cast(causal_lm(model)), adamw(schedule, config.b2))
+    learner = gradient_learner(config.cast(causal_lm(model)), optimizer_of(config))
+    devices = row_devices(config)
     rows = math.ceil(max(EVALUATION_TOKENS // config.context, 1) / devices) * devices
-
-    def figures(state: State) -> dict[str, "Figure"]:
-        from mlr_jax.report.texts import draw_text
-
-        variables = {"params": jax.tree.map(lambda leaf: leaf[0], state.inner.params)}
-        written = generate_long(
-            model, variables, jnp.asarray(prompt)[None], jax.random.key(config.seed),
-            Sampling(config.temperature), steps=config.characters,
-        )  # fmt: skip
-        return {"sample": draw_text(config.prompt + decode(np.asarray(written[0]), text.vocabulary))}
-
     return Experiment(
         learner=random_windows(config.spread(learner), config.batch_size, config.context),
         source=Resident(jnp.asarray(text.train)),
-        hypers=Hypers(config.learning_rate, config.weight_decay, config.clip_norm),
+        hypers=hypers_of(config),
         evaluations={"val": lambda: evaluation_windows(text.validation, rows, config.context)},
         items_per_step=config.batch_size * config.context,
         unit="tokens",
-        figures=figures,
+        figures=lambda state: {"sample": sample(config, model, params_of_first(state.inner), text)},
     )
+
+
+def params_of_first(state: TrainState) -> Variables:
+    """The parameters of the first member of a sweep, as variables."""
+    return {"params": jax.tree.map(lambda leaf: leaf[0], state.params)}
+
+
+def sample(config: TextSettings, model: Any, variables: Variables, text: Text) -> "Figure":
+    """What the model writes, as a picture."""
+    from mlr_jax.report.texts import draw_text
+
+    prompt = jnp.asarray(encode(config.prompt, text.vocabulary))[None]
+    key, sampling, steps = jax.random.key(config.seed), Sampling(config.temperature), config.characters
+    if prompt.shape[1] + steps <= model.context:
+        prompts = Prompts(prompt, jnp.full(1, prompt.shape[1]))
+        written = generate(model, variables, prompts, key, sampling, steps=steps)
+    else:
+        written = generate_long(model, variables, prompt, key, sampling, steps=steps)
+    return draw_text(config.prompt + decode(np.asarray(written[0]), text.vocabulary))

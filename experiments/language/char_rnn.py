@@ -3,10 +3,10 @@
     python experiments/language/char_rnn.py --data FILE
     python experiments/language/char_rnn.py --data FILE --cells lstm gru elman
 
-FILE is any text in UTF-8. Streams of the text are read side by side, and what the network carries goes on from window to
-window (truncated backpropagation through time). One picture of the report shows how far back each kind of cell learns
-from: the norm of the gradient of a loss by the lag (Hochreiter, 1991; Bengio et al., 1994). Cells of one width differ in
-their number of parameters: an LSTM has four times those of Elman's network, a GRU three times.
+FILE is any text in UTF-8. Streams of the text are read side by side, and what the network carries goes on from window
+to window (truncated backpropagation through time). One picture of the report shows how far back each kind of cell
+learns from: the norm of the gradient of a loss by the lag (Hochreiter, 1991; Bengio et al., 1994). Cells of one width
+differ in their number of parameters: an LSTM has four times those of Elman's network, a GRU three times.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ __all__ = ["Config", "build", "networks"]
 class Config(RecurrentSettings):
     """Character RNN."""
 
-    steps: int = 5000
+    steps: int = 4000
     chunk: int = 50
     eval_every: int = 500
     checkpoint_every: int = 500
@@ -33,7 +33,7 @@ class Config(RecurrentSettings):
 
 
 TINY = {
-    "steps": 4, "chunk": 2, "eval_every": 4, "checkpoint_every": 4, "cells": ("lstm", "gru"), "depth": 1, "width": 8,
+    "steps": 4, "chunk": 2, "eval_every": 4, "checkpoint_every": 4, "cells": ("gru", "elman"), "depth": 1, "width": 8,
     "embedded": 4, "context": 8, "batch_size": 4, "validation": 0.01, "evaluation_context": 64, "characters": 40,
     "lags": 12,
 }  # fmt: skip

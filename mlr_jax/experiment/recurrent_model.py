@@ -13,7 +13,13 @@ from mlr_jax.core.side_by_side import side_by_side
 from mlr_jax.core.types import Batch, Learner, Metrics, Resident, State, TrainState, Variables
 from mlr_jax.data.text import Text, evaluation_windows
 from mlr_jax.experiment.language_model import (
-    TextSettings, hypers_of, optimizer_of, params_of_first, row_devices, sample, text_of,
+    TextSettings,
+    hypers_of,
+    optimizer_of,
+    params_of_first,
+    row_devices,
+    sample,
+    text_of,
 )  # fmt: skip
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.language.recurrent_lm import gradient_by_lag, recurrent_lm

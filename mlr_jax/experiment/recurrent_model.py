@@ -119,12 +119,9 @@ def _figures(
     tokens = jnp.asarray(text.validation[begins[:, None] + np.arange(length + 1)])
     trained = {cell: params_of_first(own) for cell, own in states_of(state.inner, config.cells).items()}
     new = {cell: _new(model, config.seed) for cell, model in models.items()}
+    gradients = jax.jit(gradient_by_lag, static_argnums=0)
     before, after = (
-        {
-            cell: jax.jit(gradient_by_lag, static_argnums=0)(model, params[cell], tokens)
-            for cell, model in models.items()
-        }
-        for params in (new, trained)
+        {cell: gradients(model, params[cell], tokens) for cell, model in models.items()} for params in (new, trained)
     )
     samples = {
         "sample" if len(models) == 1 else f"sample_{cell}": sample(config, model, trained[cell], text)

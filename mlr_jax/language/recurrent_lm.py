@@ -24,7 +24,7 @@ def recurrent_lm(model: RecurrentLM, rows: int, *, chunk: int | None = None) -> 
 
     Batches hold x and y [B, T] int, B = `rows`, and starts [B], True where a row does not go on from that of the batch
     before (`language/streams.py` makes them); they may hold mask [B]. What is carried from one to the next is the
-    collection "carried" of the variables, so a checkpoint holds it. `chunk`: how many tokens' logits are made at a time.
+    collection "carried" of the variables, so a checkpoint holds it. `chunk`: as of `causal_lm`.
 
     Training metrics: accuracy. Evaluation is that of `causal_lm`: each row begins from nothing.
     """
@@ -41,10 +41,9 @@ def recurrent_lm(model: RecurrentLM, rows: int, *, chunk: int | None = None) -> 
         x, y, starts = blank_padding((batch["x"], batch["y"], batch["starts"]), mask)
         only_first = jnp.arange(x.shape[1])[None] == 0
         params = {"params": variables["params"]}
-        read: Any = model.apply(
-            params, _own_rows(variables["carried"]["carry"]), x, only_first & (starts > 0)[:, None], train=True, method="read",
-            rngs={"dropout": key},
-        )  # fmt: skip
+        carry = _own_rows(variables["carried"]["carry"])
+        options: Any = {"train": True, "method": "read", "rngs": {"dropout": key}}
+        read: Any = model.apply(params, carry, x, only_first & (starts > 0)[:, None], **options)
         carry, features = read
         flat = features.reshape(-1, features.shape[-1]), y.reshape(-1)
         losses, hits = token_losses(lambda part: _logits(model, params, part), *flat, chunk=chunk)

@@ -18,7 +18,7 @@ class StreamsState(NamedTuple):
 
 
 def streams(learner: Learner, rows: int, length: int) -> Learner:
-    """A learner whose step is given a whole text, tokens [N], and reads `rows` pieces of it further for the wrapped one.
+    """A learner whose step is given a whole text, tokens [N], and reads `rows` pieces of it on for the wrapped one.
 
     The text is cut into B = `rows` pieces of the same length, and step k gives tokens [k T, (k + 1) T) of each: x and,
     one place on, y, [B, T], and starts [B], True where the pieces begin. After (N - T) // (B T) steps they begin anew,

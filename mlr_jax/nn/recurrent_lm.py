@@ -16,7 +16,7 @@ CELLS: Mapping[str, Any] = {"lstm": LSTM, "gru": GRU, "elman": Elman, "layer_nor
 
 
 class RecurrentLM(nn.Module):
-    """Tokens [B, L] int -> embeddings [B, L, E] -> `depth` cells of `width` H on top of one another -> logits [B, L, V].
+    """Tokens [B, L] int -> embeddings [B, L, E] -> `depth` cells of `width` H, one on another -> logits [B, L, V].
 
     (Mikolov et al., 2010.) With `dropout`, units of each cell's outputs are dropped, the same ones at all steps of a
     call. A token below 0 is padding: what was read before stays as it is. Logits are float32.
@@ -78,7 +78,7 @@ class RecurrentLM(nn.Module):
     def read(
         self, carry: Carry, tokens: jax.Array, starts: jax.Array | None = None, *, train: bool = False
     ) -> tuple[Carry, jax.Array]:
-        """The carry after `tokens` [B, L] and the features [B, L, H]; where `starts` [B, L], all before is forgotten."""
+        """The carry after `tokens` [B, L], the features [B, L, H]; where `starts` [B, L], all before is forgotten."""
         return self.read_embedded(carry, self.embed(tokens), starts, tokens >= 0, train=train)
 
     def embed(self, tokens: jax.Array) -> jax.Array:
@@ -89,7 +89,7 @@ class RecurrentLM(nn.Module):
         self, carry: Carry, x: jax.Array, starts: jax.Array | None, mask: jax.Array | None, *, train: bool = False
     ) -> tuple[Carry, jax.Array]:
         """The same from embeddings x [B, L, E], whose `mask` is 0 in the padding."""
-        by_time = (None if part is None else jnp.swapaxes(part, 0, 1) for part in (x, starts, mask))
+        by_time: Any = (None if part is None else jnp.swapaxes(part, 0, 1) for part in (x, starts, mask))
         carry, h = self.stack(carry, *by_time, train=train)
         return carry, jnp.swapaxes(h, 0, 1)
 

@@ -21,8 +21,7 @@ def gradient_by_lag(before: Mapping[str, ArrayLike], after: Mapping[str, ArrayLi
     figure, [axes] = style.canvas(1, size=(6.4, 4.0))
     for name, colour in zip(after, style.class_colours(len(after)), strict=True):
         for values, dashes, label in ((before[name], "--", f"{name}, before"), (after[name], "-", name)):
-            values = np.asarray(values, float)
-            axes.plot(np.arange(len(values)), values, dashes, color=colour, linewidth=1.6, label=label)
+            axes.plot(np.asarray(values, float), dashes, color=colour, linewidth=1.6, label=label)
     axes.axvline(length, color="#888888", linewidth=1, linestyle=":")
     axes.set_yscale("log")
     style.dress(axes, "What a loss says about earlier characters", "Lag in characters", "Norm of the gradient")

@@ -4,10 +4,10 @@
     python experiments/language/sentiment_finetune.py
     python experiments/language/sentiment_finetune.py --methods full
 
-12,752 snippets of reviews of 507 films, a fifth of them, of other films, to test on. MiniLM (Wang et al., 2020; 6 blocks,
-384 wide, 22.7 million parameters, trained as a sentence encoder by Reimers & Gurevych, 2019) learns with all its weights,
-by low-rank changes of its kernels (LoRA: Hu et al., 2022), and not at all, under a last layer that learns. Each sees the
-same batches. Both packages are read, not imported.
+12,752 snippets of reviews of 507 films, a fifth of them, of other films, to test on. MiniLM (Wang et al., 2020: 6
+blocks, 384 wide, 22.7 million parameters), trained as a sentence encoder (Reimers & Gurevych, 2019), learns with all its
+weights, by low-rank changes of its kernels (LoRA: Hu et al., 2022), and not at all, under a last layer that learns. All
+three see the same batches.
 """
 
 from dataclasses import dataclass

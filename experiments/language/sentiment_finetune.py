@@ -5,9 +5,9 @@
     python experiments/language/sentiment_finetune.py --methods full
 
 12,752 snippets of reviews of 507 films, a fifth of them, of other films, to test on. MiniLM (Wang et al., 2020: 6
-blocks, 384 wide, 22.7 million parameters), trained as a sentence encoder (Reimers & Gurevych, 2019), learns with all its
-weights, by low-rank changes of its kernels (LoRA: Hu et al., 2022), and not at all, under a last layer that learns. All
-three see the same batches.
+blocks, 384 wide, 22.7 million parameters), trained as a sentence encoder (Reimers & Gurevych, 2019), learns with all
+its weights, by low-rank changes of its kernels (LoRA: Hu et al., 2022), and not at all, under a last layer that
+learns. All three see the same batches.
 """
 
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class Config(TextClassifierSettings):
 
 
 TINY = {
-    "data": "toy", "model": "toy", "steps": 8, "chunk": 2, "eval_every": 8, "checkpoint_every": 4, "seeds": 2,
-    "lengths": (6, 12), "batch_size": 8, "rank": 2,
+    "data": "toy", "model": "toy", "steps": 8, "chunk": 4, "eval_every": 8, "checkpoint_every": 4, "lengths": (12,),
+    "batch_size": 8, "rank": 2,
 }  # fmt: skip
 
 

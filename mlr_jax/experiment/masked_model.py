@@ -22,6 +22,7 @@ from mlr_jax.experiment.language_model import (
     text_of,
 )
 from mlr_jax.experiment.run import Experiment
+from mlr_jax.experiment.study import check_least
 from mlr_jax.language.masked_lm import Words, hide, key_of_text, masked_lm
 from mlr_jax.language.windows import random_windows
 from mlr_jax.nn.bert import BERT, MaskedLM
@@ -82,6 +83,7 @@ def masked_model(config: MaskedSettings) -> Experiment:
 
     Raises ValueError as `tokens_of` does.
     """
+    check_least(config, depth=1, heads=1, width=1)
     text = tokens_of(config)
     model = MaskedLM(
         BERT(text.size, config.context, config.depth, config.heads, config.width, dropout=config.dropout)

@@ -22,6 +22,7 @@ from mlr_jax.experiment.language_model import (
     text_of,
 )  # fmt: skip
 from mlr_jax.experiment.run import Experiment
+from mlr_jax.experiment.study import check_least
 from mlr_jax.language.recurrent_lm import gradient_by_lag, recurrent_lm
 from mlr_jax.language.streams import streams
 from mlr_jax.nn.recurrent_lm import CellName, RecurrentLM
@@ -67,7 +68,14 @@ def recurrent_models(config: RecurrentSettings) -> Experiment:
 
     Raises ValueError as `text_of` and `networks` do.
     """
+    check_least(config, depth=1, width=1, embedded=1, evaluation_context=1, lags=1)
     text = text_of(config)
+    least = (config.batch_size + 1) * config.context
+    if len(text.train) < least:
+        raise ValueError(
+            f"--batch-size, --context: got {config.batch_size}, {config.context}; "
+            f"streams of that need {least} characters, the text has {len(text.train)} to train on"
+        )
     models = networks(config, len(text.vocabulary))
     optimizer = optimizer_of(config)
     learners = {

@@ -72,7 +72,7 @@ def masked_lm(model: MaskedLM, words: Words, *, share: float = 0.15, chunk: int 
         """Losses, hits and whether a blank is one, [B, n] each."""
         tokens, token_mask = rows["x"], rows.get("token_mask")
         is_real = jnp.ones(tokens.shape) if token_mask is None else token_mask
-        blanks = jax.vmap(lambda key, *row: hide(key, *row, words, share))(keys, tokens, is_real)
+        blanks = jax.vmap(lambda key, row, is_real: hide(key, row, is_real, words, share))(keys, tokens, is_real)
         features: Any = model.apply(variables, blanks.shown, mask=token_mask, method="features", **options)
         hidden = jnp.take_along_axis(features, blanks.places[..., None], axis=1)
 

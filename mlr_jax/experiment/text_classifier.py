@@ -202,7 +202,7 @@ def load_model(config: TextClassifierSettings, train: TextTable) -> Published:
         return load_bert(folder, dropout=config.dropout)
     tokenizer = train_wordpiece(train.texts, 200)
     model = BERT(tokenizer.size, 64, 1, 2, 16, dropout=config.dropout)
-    return Published(model, model.init(jax.random.key(config.seed), jnp.zeros((1, 1), jnp.int32)), tokenizer)
+    return Published(model, jax.jit(model.init)(jax.random.key(config.seed), jnp.zeros((1, 1), jnp.int32)), tokenizer)
 
 
 def words_and_majority(train: TextTable, test: TextTable) -> dict[str, float]:

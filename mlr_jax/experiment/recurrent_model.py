@@ -30,7 +30,7 @@ from mlr_jax.nn.recurrent_lm import CellName, RecurrentLM
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-EVALUATION_ROWS = 128
+EVALUATION_ROWS = 32
 LAG_ROWS = 64
 """Pieces of text over which a gradient's norm is averaged."""
 

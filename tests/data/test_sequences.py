@@ -38,6 +38,13 @@ def test_all_rows_are_seen_equally_often_to_within_a_chunk_of_their_length():
     assert np.all(np.abs(counts - expected) <= 1 + CHUNK * B / 20)
 
 
+def test_every_epoch_has_all_rows_in_an_order_of_its_own():
+    source = by_length(ROWS[:20], Y[:20], B, (16,), chunk=CHUNK, seed=1)
+    epochs = np.concatenate([batch["y"] for batch in islice(source.stream(0), 12)]).reshape(3, 20)
+    np.testing.assert_array_equal(np.sort(epochs), [range(20)] * 3)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
 @pytest.mark.parametrize("step", [1, 3, 7, 29])
 def test_the_stream_can_be_entered_at_any_step(step):
     for found, wanted in zip(islice(SOURCE.stream(step), 8), islice(SOURCE.stream(0), step, step + 8), strict=True):

@@ -68,13 +68,12 @@ def sequence_classification(model: nn.Module) -> Task:
 
 
 def _unpack(batch: Batch) -> tuple[dict[str, jax.Array], jax.Array]:
-    """The rows, padding blanked, and their mask [B]; what fills a row up becomes token 0, which stands for nothing."""
+    """The rows, padding blanked, and their mask [B]."""
     mask = batch.get("mask")
     mask = jnp.ones(batch["y"].shape, jnp.float32) if mask is None else mask
     token_mask = batch.get("token_mask")
     token_mask = jnp.ones(batch["x"].shape, jnp.float32) if token_mask is None else token_mask
-    x = jnp.where(token_mask > 0, batch["x"], 0)
-    return blank_padding({"x": x, "token_mask": token_mask, "y": batch["y"]}, mask), mask
+    return blank_padding({"x": batch["x"], "token_mask": token_mask, "y": batch["y"]}, mask), mask
 
 
 def _is_right(logits: jax.Array, y: jax.Array) -> jax.Array:

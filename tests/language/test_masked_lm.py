@@ -65,6 +65,7 @@ def test_a_text_is_asked_the_same_in_every_evaluation_and_something_new_in_every
     evaluate, loss = jax.jit(TASK.evaluate), jax.jit(TASK.loss)
     first, turned = evaluate(variables, {"x": x})["loss"], evaluate(variables, {"x": x[::-1]})["loss"]
     np.testing.assert_allclose(first, turned[::-1], rtol=1e-5)
+    assert len({tuple(np.asarray(jax.random.key_data(key_of_text(jnp.asarray(row))))) for row in [*x, x[0, ::-1]]}) == 5
     one, again, other = (loss(variables, {"x": x}, jax.random.key(seed), Hypers())[0] for seed in (0, 0, 1))
     assert one == again != other
 

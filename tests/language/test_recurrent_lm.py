@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlr_jax.language.causal_lm import Hypers
-from mlr_jax.language.decode import NEVER, Prompts, Sampling, beam_search, generate, stream
+from mlr_jax.language.decode import NEVER, Prompts, Sampling, beam_search, generate, prefill, stream
 from mlr_jax.language.recurrent_lm import gradient_by_lag, recurrent_lm
 from mlr_jax.nn.recurrent_lm import CELLS, RecurrentLM
 
@@ -121,6 +121,9 @@ def test_prompts_of_different_lengths_go_on_as_each_does_alone(variables, log_pr
         for token in found[row]:
             assert token == log_probs([text])[0, -1].argmax()
             text.append(int(token))
+    read, alone = prefill(MODEL, params, prompts), prefill(MODEL, params, Prompts(jnp.array([[4]]), jnp.array([1])))
+    for carry, own in zip(jax.tree.leaves(read.cache), jax.tree.leaves(alone.cache), strict=True):
+        np.testing.assert_allclose(carry[1:], own, rtol=1e-5, atol=1e-6)
     coming = stream(MODEL, params, prompts, jax.random.key(0), GREEDY)
     np.testing.assert_array_equal(jnp.stack([next(coming) for _ in range(5)], axis=1), found)
     np.testing.assert_array_equal(beam_search(MODEL, params, prompts, steps=5, beams=1).tokens[:, 0], found)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases
 from graphs import graph_cases, link_cases, node_cases
-from language import language_cases, text_cases
+from language import language_cases, seq2seq_cases, text_cases
 from learner_case import Case, Wrap, image_batch
 from nn import network_cases
 from rl import memory_cases, policy_cases
@@ -80,5 +80,6 @@ LEARNERS: dict[str, Case] = {
     **memory_cases.CASES,
     **policy_cases.CASES,
     **text_cases.CASES,
+    **seq2seq_cases.CASES,
     **language_cases.CASES,
 }

@@ -45,6 +45,7 @@ SLOW = [
     "sklearn",
     "tensorflow_datasets",
     "PIL",
+    "sacrebleu",
     "safetensors",
     "tokenizers",
 ]

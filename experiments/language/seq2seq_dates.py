@@ -22,7 +22,6 @@ from mlr_jax.core.types import Source, State
 from mlr_jax.data.arrays import check_batch_size
 from mlr_jax.data.dates import (
     END,
-    NUM_DAYS,
     SOURCE_CHARACTERS,
     SOURCE_LENGTH,
     START,

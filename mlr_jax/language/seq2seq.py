@@ -89,7 +89,7 @@ def translate(
     model: nn.Module, variables: Variables, x: jax.Array, x_length: jax.Array, *, steps: int, start: int, stop: int
 ) -> jax.Array:
     """The likeliest token, again and again: at most `steps` for each x [B, S], `NEVER` behind `stop`; [B, steps]."""
-    writer, variables, prompts = _begun(model, variables, x, x_length, steps, start)
+    writer, variables, prompts = _begun(model, variables, (x, x_length), steps=steps, start=start)
     greedy = Sampling(temperature=0.0)
     return generate(writer, variables, prompts, jax.random.key(0), greedy, steps=steps, stop=stop)
 
@@ -107,16 +107,16 @@ def translate_by_beams(
     stop: int,
 ) -> Beams:
     """The likeliest of the targets that are found when, at each step, the best `beams` for each x [B, S] are kept."""
-    writer, variables, prompts = _begun(model, variables, x, x_length, steps, start)
+    writer, variables, prompts = _begun(model, variables, (x, x_length), steps=steps, start=start)
     return beam_search(writer, variables, prompts, steps=steps, beams=beams, stop=stop)
 
 
 def _begun(
-    model: nn.Module, variables: Variables, x: jax.Array, x_length: jax.Array, steps: int, start: int
+    model: nn.Module, variables: Variables, source: tuple[jax.Array, jax.Array], *, steps: int, start: int
 ) -> tuple[Writer, Variables, Prompts]:
-    memory = model.apply(variables, x, x_length, method="encode")
+    memory = model.apply(variables, *source, method="encode")
     inner = {name: {"model": value} for name, value in variables.items()}
-    prompts = Prompts(jnp.full((len(x), 1), start), jnp.ones(len(x), jnp.int32))
+    prompts = Prompts(jnp.full((len(source[0]), 1), start), jnp.ones(len(source[0]), jnp.int32))
     return Writer(model, steps + 1), {**inner, "cache": {"memory": memory}}, prompts
 
 

@@ -21,7 +21,7 @@ from mlr_jax.experiment.text_classifier import TextClassifierSettings, text_clas
 class Config(TextClassifierSettings):
     """Sentiment of film reviews."""
 
-    steps: int = 960
+    steps: int = 640
     chunk: int = 10
     eval_every: int = 320
     checkpoint_every: int = 160

@@ -76,7 +76,7 @@ class Config(Settings):
     """Steps in which the rate rises from 0; it falls by half a cosine after them."""
     weight_decay: float = 0.01
     """Decay of kernels and embeddings, as a part of the learning rate."""
-    clip_norm: float = 1.0
+    clip_norm: float = 10.0
     """The greatest norm of a gradient."""
     label_smoothing: float = 0.0
     """The part of the target that is spread over all characters."""

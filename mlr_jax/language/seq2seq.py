@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from mlr_jax.core.types import Batch, Key, Metrics, Task, Variables
-from mlr_jax.language.decode import Beams, Prompts, Sampling, beam_search, generate
+from mlr_jax.language.decode import NEVER, Beams, Prompts, Sampling, beam_search, generate
 from mlr_jax.ops.losses import cross_entropy
 from mlr_jax.ops.masked import blank_padding, masked_mean
 
@@ -23,43 +23,43 @@ class Hypers(NamedTuple):
 
 
 def seq2seq(model: nn.Module, *, start: int) -> Task:
-    """The task of minimising the mean over tokens of -log p(y_t | y_1 ... y_{t-1}, x), in nats (teacher forcing).
+    """The task of minimising the mean over rows of -log p(y | x) = -sum_t log p(y_t | y_1 ... y_{t-1}, x), in nats.
+
+    What stands before each token is the right one, not the one that the model would have written (teacher forcing).
 
     model: such as `nn/encoder_decoder.py: EncoderDecoder`, `model(x, x_length, shifted y, train=...)` are logits
     [B, T, V]. Batches hold x [B, S] and y [B, T] int, y with the token that ends it, how many of these are real,
     x_length and y_length [B], and may hold mask [B]. `start`: the token that stands before the first.
 
-    Training metrics: accuracy of tokens. Evaluation, for each row [B]: loss and accuracy, the mean over its tokens, and
-    exact_match, whether the likeliest tokens one after another are just y: it is so where each of them is the likeliest
-    behind the right ones.
+    Training metrics: accuracy. Evaluation, for each row [B]: loss; accuracy, the part of its tokens that are the
+    likeliest; and exact_match, whether the likeliest tokens one after another are just y, which is so where each is the
+    likeliest behind the right ones.
     """
 
     def init(key: Key) -> Variables:
         one = jnp.ones((1, 1), jnp.int32)
         return model.init({"params": key}, one, one[0], one)
 
-    def of_tokens(variables: Variables, rows: Any, smoothing: Any, **options: Any) -> tuple[jax.Array, jax.Array]:
-        """Losses and hits, [B, T] each."""
-        y = rows["y"]
+    def of_rows(variables: Variables, rows: Any, smoothing: Any, **options: Any) -> Metrics:
+        y, is_real = rows["y"], _is_real(rows, "y")
         logits: Any = model.apply(variables, rows["x"], rows["x_length"], shifted(y, start), **options)
         losses = jax.vmap(jax.vmap(partial(cross_entropy, smoothing=smoothing)))(logits, y)
-        return losses, jnp.argmax(logits, axis=-1) == y
+        hits = jnp.argmax(logits, axis=-1) == y
+        return {
+            "loss": jnp.sum(jnp.where(is_real, losses, 0.0), axis=-1),
+            "accuracy": jax.vmap(masked_mean)(hits, is_real),
+            "exact_match": jnp.all(hits | ~is_real, axis=-1).astype(jnp.float32),
+        }
 
     def loss(
         variables: Variables, batch: Batch, key: Key, hypers: Hypers
     ) -> tuple[jax.Array, tuple[Variables, Metrics]]:
         rows, mask = _unpack(batch)
-        losses, hits = of_tokens(variables, rows, hypers.label_smoothing, train=True, rngs={"dropout": key})
-        flat = mask.reshape(-1)
-        metrics = {"accuracy": masked_mean(hits.reshape(-1), flat)}
-        return masked_mean(losses.reshape(-1), flat), (variables, metrics)
+        found = of_rows(variables, rows, hypers.label_smoothing, train=True, rngs={"dropout": key})
+        return masked_mean(found["loss"], mask), (variables, {"accuracy": masked_mean(found["accuracy"], mask)})
 
     def evaluate(variables: Variables, batch: Batch) -> Metrics:
-        rows, mask = _unpack(batch)
-        losses, hits = of_tokens(variables, rows, 0.0)
-        means = jax.vmap(masked_mean)
-        exact = jnp.all(hits | (mask == 0), axis=-1).astype(jnp.float32)
-        return {"loss": means(losses, mask), "accuracy": means(hits, mask), "exact_match": exact}
+        return of_rows(variables, _unpack(batch)[0], 0.0)
 
     return Task(init, loss, evaluate)
 
@@ -111,6 +111,16 @@ def translate_by_beams(
     return beam_search(writer, variables, prompts, steps=steps, beams=beams, stop=stop)
 
 
+def best(found: Beams, penalty: float = 0.6) -> jax.Array:
+    """Of the beams of each source the one with the greatest log p / ((5 + n) / 6)^penalty, n its tokens: [B, steps].
+
+    Longer targets have more factors below one; with a penalty of 0 that counts against them. (Wu et al., 2016.)
+    """
+    count = jnp.sum(found.tokens != NEVER, axis=-1)
+    chosen = jnp.argmax(found.log_probs / ((5.0 + count) / 6.0) ** penalty, axis=-1)
+    return jnp.take_along_axis(found.tokens, chosen[:, None, None], axis=1)[:, 0]
+
+
 def _begun(
     model: nn.Module, variables: Variables, source: tuple[jax.Array, jax.Array], *, steps: int, start: int
 ) -> tuple[Writer, Variables, Prompts]:
@@ -121,11 +131,12 @@ def _begun(
 
 
 def _unpack(batch: Batch) -> tuple[dict[str, jax.Array], jax.Array]:
-    """The rows, with nothing but zeros in their padding, and which of the tokens of y count, [B, T] float32."""
-    rows = {name: batch[name] for name in ("x", "x_length", "y", "y_length")}
+    """The rows, with zeros for what is padding, and their mask [B]."""
     mask = batch.get("mask")
-    if mask is not None:
-        rows = blank_padding(rows, mask)
-    is_real = {name: jnp.arange(rows[name].shape[1])[None] < rows[f"{name}_length"][:, None] for name in ("x", "y")}
-    rows |= {name: jnp.where(real, rows[name], 0) for name, real in is_real.items()}
-    return rows, is_real["y"].astype(jnp.float32)
+    mask = jnp.ones(len(batch["y"])) if mask is None else mask
+    rows: dict[str, jax.Array] = blank_padding({name: batch[name] for name in ("x", "x_length", "y", "y_length")}, mask)
+    return {**rows, **{name: jnp.where(_is_real(rows, name), rows[name], 0) for name in ("x", "y")}}, mask
+
+
+def _is_real(rows: Any, name: str) -> jax.Array:
+    return jnp.arange(rows[name].shape[1])[None] < rows[f"{name}_length"][:, None]

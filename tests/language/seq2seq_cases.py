@@ -20,7 +20,7 @@ class Hypers(NamedTuple):
     learning_rate: float = 0.05
     momentum: float = 0.9
     weight_decay: float = 1e-3
-    clip_norm: float = 1.0
+    clip_norm: float = 2.0
     label_smoothing: float = 0.1
 
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlr_jax.language.decode import NEVER
-from mlr_jax.language.seq2seq import Hypers, seq2seq, shifted, translate, translate_by_beams
+from mlr_jax.language.decode import NEVER, Beams
+from mlr_jax.language.seq2seq import Hypers, best, seq2seq, shifted, translate, translate_by_beams
 from mlr_jax.nn.encoder_decoder import EncoderDecoder
 from mlr_jax.nn.seq2seq import RecurrentEncoderDecoder
 
@@ -45,20 +45,19 @@ def log_probs_of(trained):
     return of
 
 
-def test_the_loss_is_the_mean_over_the_tokens_that_count(trained):
+def test_the_loss_of_a_row_is_the_sum_over_its_tokens_and_padding_rows_do_not_count(trained):
     model, variables, logits_of = trained
     task = seq2seq(model, start=START)
     before = np.array([[START, *row[:-1]] for row in np.asarray(Y)])
     logits = logits_of(X, X_LENGTH, before)
     nats = -np.take_along_axis(np.asarray(jax.nn.log_softmax(logits)), np.asarray(Y)[..., None], -1)[..., 0]
-    counted = (np.arange(T) < np.asarray(Y_LENGTH)[:, None]) * np.array([1, 0, 1])[:, None]
+    hits = np.argmax(logits, -1) == np.asarray(Y)
+    by_row = [(nats[row, :count].sum(), hits[row, :count].mean()) for row, count in enumerate(Y_LENGTH)]
     batch = {**BATCH, "mask": jnp.array([1.0, 0.0, 1.0])}
     loss, (_, metrics) = jax.jit(task.loss)(variables, batch, jax.random.key(1), Hypers())
-    np.testing.assert_allclose(loss, (nats * counted).sum() / counted.sum(), rtol=1e-5)
-    hits = np.argmax(logits, -1) == np.asarray(Y)
-    np.testing.assert_allclose(metrics["accuracy"], (hits * counted).sum() / counted.sum(), rtol=1e-5)
+    np.testing.assert_allclose([loss, metrics["accuracy"]], np.mean([by_row[0], by_row[2]], axis=0), rtol=1e-5)
     found = jax.jit(task.evaluate)(variables, batch)
-    np.testing.assert_allclose(found["loss"][0], nats[0, :3].mean(), rtol=1e-5)
+    np.testing.assert_allclose([found["loss"][0], found["accuracy"][0]], by_row[0], rtol=1e-5)
 
 
 def test_the_likeliest_tokens_are_those_of_the_whole_model_and_are_an_exact_match(trained):
@@ -113,6 +112,15 @@ def test_a_new_source_compiles_nothing_new(trained):
     for shift in range(2):
         translate(model, variables, (X + shift) % 9, X_LENGTH - shift, **{**WRITING, "steps": 2})
     assert translate._cache_size() == before + 1
+
+
+def test_the_best_beam_is_the_likeliest_for_its_length():
+    tokens = jnp.array([[[STOP, NEVER, NEVER], [2, 3, STOP]]] * 2)
+    found = Beams(tokens, jnp.array([[-2.0, -2.2], [-2.0, -3.0]]))
+    np.testing.assert_array_equal(best(found, 0.0), tokens[:, 0])
+    assert -2.0 / (6 / 6) ** 0.6 < -2.2 / (8 / 6) ** 0.6
+    assert -2.0 / (6 / 6) ** 0.6 > -3.0 / (8 / 6) ** 0.6
+    np.testing.assert_array_equal(best(found), [tokens[0, 1], tokens[1, 0]])
 
 
 def test_before_each_token_stands_the_one_before_it():

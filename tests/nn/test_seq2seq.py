@@ -37,7 +37,7 @@ def test_a_step_is_that_of_the_paper():
 
 def test_the_weights_that_are_shown_are_those_of_the_last_block(monkeypatch):
     model = EncoderDecoder(7, 7, 6, depth=2, heads=2, width=8)
-    variables = model.init(jax.random.key(0), X, X_LENGTH, Y)
+    variables = jax.jit(model.init)(jax.random.key(0), X, X_LENGTH, Y)
     shown = encoder_decoder.alignment(model, variables, X, X_LENGTH, Y)
     seen, inner = [], attention.attention
 
@@ -56,7 +56,7 @@ def test_the_weights_that_are_shown_are_those_of_the_last_block(monkeypatch):
 
 @pytest.mark.parametrize("model", [RecurrentEncoderDecoder(7, 7, H), EncoderDecoder(7, 7, 6, 1, 2, 8)], ids=type)
 def test_weights_are_of_what_is_real_and_sum_to_one(model):
-    variables = model.init(jax.random.key(1), X, X_LENGTH, Y)
+    variables = jax.jit(model.init)(jax.random.key(1), X, X_LENGTH, Y)
     kind = seq2seq if isinstance(model, RecurrentEncoderDecoder) else encoder_decoder
     weights = np.asarray(kind.alignment(model, variables, X, X_LENGTH, Y))
     np.testing.assert_allclose(weights.sum(-1), np.ones((B, T)), rtol=1e-5)
@@ -66,7 +66,7 @@ def test_weights_are_of_what_is_real_and_sum_to_one(model):
 
 def test_dropout_needs_training_and_a_rate_below_one():
     model = RecurrentEncoderDecoder(7, 7, H, dropout=0.5)
-    variables = model.init(jax.random.key(0), X, X_LENGTH, Y)
+    variables = jax.jit(model.init)(jax.random.key(0), X, X_LENGTH, Y)
     still = model.apply(variables, X, X_LENGTH, Y)
     dropped = model.apply(variables, X, X_LENGTH, Y, train=True, rngs={"dropout": jax.random.key(1)})
     assert np.abs(dropped - still).max() > 1e-3

@@ -12,9 +12,7 @@ Where torch or torch_geometric is not installed, one line says so: pip install t
 
 import json
 import os
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,11 +24,8 @@ import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import case_flags  # noqa: E402
+from benchmarks import case_flags, in_turn  # noqa: E402
 from benchmarks.cases.graphs import CASES, Case, installed  # noqa: E402
-
-PAUSE_S = 0.3
-"""Before each call: threads of the one before it may spin for some time, waiting for more to do."""
 
 
 def main() -> None:
@@ -57,16 +52,7 @@ def main() -> None:
 def measure(name: str, case: Case, repeats: int) -> list[dict[str, Any]]:
     """All in turn, the first call of each left out: ours, then the peers."""
     contestants: dict[str, Callable[[], float]] = {"ours": case.ours, **case.peers}
-    times: dict[str, list[float]] = {who: [] for who in contestants}
-    losses = {}
-    for repeat in range(repeats + 1):
-        for who, call in contestants.items():
-            time.sleep(PAUSE_S)
-            since = time.perf_counter()
-            losses[who] = call()
-            if repeat:
-                times[who].append(time.perf_counter() - since)
-    medians = {who: statistics.median(spent) for who, spent in times.items()}
+    medians, losses = in_turn.measure(contestants, repeats)
     return [
         {
             "case": name,

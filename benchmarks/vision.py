@@ -15,10 +15,8 @@ import collections
 import json
 import os
 import re
-import statistics
 import sys
 import tempfile
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,11 +30,8 @@ import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import case_flags  # noqa: E402
+from benchmarks import case_flags, in_turn  # noqa: E402
 from benchmarks.cases.vision import CASES, PROFILED, Case  # noqa: E402
-
-PAUSE_S = 0.3
-"""Before each call: threads of the one before it may spin for some time, waiting for more to do."""
 
 LINES = 25
 """Of a profile."""
@@ -68,16 +63,8 @@ def main() -> None:
 
 def measure(name: str, case: Case, repeats: int) -> list[dict[str, Any]]:
     """All in turn, the first call of each left out. `ratio` is to the fastest contestant that is not PyTorch."""
-    times: dict[str, list[float]] = {who: [] for who in case.contestants}
-    losses = {}
-    for repeat in range(repeats + 1):
-        for who, call in case.contestants.items():
-            time.sleep(PAUSE_S)
-            since = time.perf_counter()
-            losses[who] = call()
-            if repeat:
-                times[who].append((time.perf_counter() - since) / case.steps)
-    medians = {who: statistics.median(spent) for who, spent in times.items()}
+    seconds, losses = in_turn.measure(case.contestants, repeats)
+    medians = {who: spent / case.steps for who, spent in seconds.items()}
     best = min(median for who, median in medians.items() if not who.startswith("PyTorch"))
     return [
         {

@@ -88,7 +88,10 @@ class Writer(nn.Module):
 def translate(
     model: nn.Module, variables: Variables, x: jax.Array, x_length: jax.Array, *, steps: int, start: int, stop: int
 ) -> jax.Array:
-    """The likeliest token, again and again: at most `steps` for each x [B, S], `NEVER` behind `stop`; [B, steps]."""
+    """The likeliest token, again and again: at most `steps` for each x [B, S], `NEVER` behind `stop`; [B, steps].
+
+    Raises ValueError for more steps than the model's context has room for behind `start`.
+    """
     writer, variables, prompts = _begun(model, variables, (x, x_length), steps=steps, start=start)
     greedy = Sampling(temperature=0.0)
     return generate(writer, variables, prompts, jax.random.key(0), greedy, steps=steps, stop=stop)
@@ -106,7 +109,10 @@ def translate_by_beams(
     start: int,
     stop: int,
 ) -> Beams:
-    """The likeliest of the targets that are found when, at each step, the best `beams` for each x [B, S] are kept."""
+    """The likeliest of the targets that are found when, at each step, the best `beams` for each x [B, S] are kept.
+
+    Raises ValueError as `translate` does, and for fewer than one beam.
+    """
     writer, variables, prompts = _begun(model, variables, (x, x_length), steps=steps, start=start)
     return beam_search(writer, variables, prompts, steps=steps, beams=beams, stop=stop)
 
@@ -127,7 +133,8 @@ def _begun(
     memory = model.apply(variables, *source, method="encode")
     inner = {name: {"model": value} for name, value in variables.items()}
     prompts = Prompts(jnp.full((len(source[0]), 1), start), jnp.ones(len(source[0]), jnp.int32))
-    return Writer(model, steps + 1), {**inner, "cache": {"memory": memory}}, prompts
+    context = getattr(model, "context", steps + 1)  # a recurrent network writes as far as it is told to
+    return Writer(model, context), {**inner, "cache": {"memory": memory}}, prompts
 
 
 def _unpack(batch: Batch) -> tuple[dict[str, jax.Array], jax.Array]:

@@ -94,12 +94,13 @@ class RecurrentEncoderDecoder(nn.Module):
         """a: how much of what was read went into the token that follows each of y, [B, T, S]."""
         return self._written(self.encode(x, x_length), y, False, False)[1]
 
+    def _first_state(self, memory: Memory) -> jax.Array:
+        return jnp.tanh(self.first(memory.annotations[:, 0, self.width :]))
+
     def _written(self, memory: Memory, y: jax.Array, train: bool, decode: bool) -> tuple[jax.Array, jax.Array]:
         embedded = self.drop(self.target_embedding(y), deterministic=not train)
-        if decode and self.has_variable("cache", "state"):
-            s = self.get_variable("cache", "state")
-        else:
-            s = jnp.tanh(self.first(memory.annotations[:, 0, self.width :]))
+        goes_on = decode and self.has_variable("cache", "state")
+        s: Any = self.get_variable("cache", "state") if goes_on else self._first_state(memory)
         s, outputs = self.writer(s, jnp.swapaxes(embedded, 0, 1), memory)
         if decode:
             self.put_variable("cache", "state", s)

@@ -1,6 +1,7 @@
 """Both encoder-decoders: losses by hand, writing against loops over the whole model, beams against all texts."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -131,3 +132,6 @@ def test_more_than_the_context_is_an_error():
     model = EncoderDecoder(9, V, 2, depth=1, heads=2, width=4)
     with pytest.raises(ValueError, match="tokens: got 3 in a row, the context has room for 2"):
         jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 3), int), jnp.ones(1, int), jnp.zeros((1, 1), int))
+    variables = jax.eval_shape(model.init, jax.random.key(0), X[:, :2], X_LENGTH, Y[:, :2])
+    with pytest.raises(ValueError, match="steps: got 2 after prompts of 1 tokens"):
+        jax.eval_shape(partial(translate, model, steps=2, start=START, stop=STOP), variables, X[:, :2], X_LENGTH)

@@ -37,13 +37,13 @@ MASK = "[MASK]"
 class MaskedSettings(TextSettings):
     """Flags of a masked language model; `context` and `batch_size` count tokens and windows."""
 
-    tokens: Literal["bpe", "characters"] = "bpe"
-    """Byte pairs that are learned from the part of the text to train on, or characters."""
+    tokens: Literal["characters", "bpe"] = "characters"
+    """Characters, or byte pairs that are learned from the part of the text to train on."""
     vocabulary: int = 1024
     """How many different byte pairs, bytes included."""
     share: float = 0.15
     """The part of tokens that is hidden."""
-    depth: int = 4
+    depth: int = 2
     """Blocks."""
     heads: int = 4
     """Heads of attention in each."""

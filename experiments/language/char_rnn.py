@@ -29,6 +29,7 @@ class Config(RecurrentSettings):
     batch_size: int = 32
     learning_rate: float = 4e-3
     final_rate: float = 0.02
+    dropout: float = 0.1
     weight_decay: float = 0.0
 
 

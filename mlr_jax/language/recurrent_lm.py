@@ -61,7 +61,7 @@ def gradient_by_lag(model: RecurrentLM, variables: Variables, tokens: jax.Array)
     """How much the loss of the last token depends on each token before it: tokens [B, T + 1] -> [T].
 
     Entry k is the root mean square over rows of || d (-log p(x_{T+1} | x_1 ... x_T)) / d e_{T-k} ||, e_t the embedding
-    of x_t. Where a network forgets, it falls as a power of k (Hochreiter, 1991; Bengio et al., 1994).
+    of x_t. Where a network forgets, it falls exponentially with k (Hochreiter, 1991; Bengio et al., 1994).
     """
     params = {"params": variables["params"]}
     x, y = tokens[:, :-1], tokens[:, -1]
@@ -72,8 +72,10 @@ def gradient_by_lag(model: RecurrentLM, variables: Variables, tokens: jax.Array)
         read: Any = model.apply(params, nothing, embedded, None, None, method="read_embedded")
         return jnp.sum(token_losses(lambda part: _logits(model, params, part), read[1][:, -1], y)[0])
 
-    squares = jnp.sum(jnp.square(jax.grad(last_loss)(embedded)), axis=-1)
-    return jnp.sqrt(jnp.mean(squares, axis=0))[::-1]
+    gradient = jax.grad(last_loss)(embedded)
+    greatest = jnp.maximum(jnp.max(jnp.abs(gradient), axis=(0, 2)), jnp.finfo(gradient.dtype).tiny)
+    scaled = gradient / greatest[None, :, None]  # squares of numbers as small as these would be nothing
+    return (greatest * jnp.sqrt(jnp.sum(jnp.square(scaled), axis=(0, 2)) / len(x)))[::-1]
 
 
 def _logits(model: RecurrentLM, params: Variables, features: jax.Array) -> jax.Array:

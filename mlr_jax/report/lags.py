@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def gradient_by_lag(before: Mapping[str, ArrayLike], after: Mapping[str, ArrayLike], length: int) -> "Figure":
     """A curve [T] over lags 0 to T - 1 for each network: dashed `before` it was trained, solid `after`.
 
-    On a log axis a straight fall is a gradient that vanishes as a power of the lag. A dotted line marks the `length` of
+    On a log axis a straight fall is a gradient that vanishes exponentially. A dotted line marks the `length` of
     the windows in training: no gradient has ever gone back further.
     """
     figure, [axes] = style.canvas(1, size=(6.4, 4.0))

@@ -113,6 +113,17 @@ def test_a_gradient_by_its_lag_is_that_of_differences(cell):
         np.testing.assert_allclose(gradient_by_lag(model, variables, tokens), by_hand, rtol=1e-2, atol=1e-6)
 
 
+def test_a_gradient_of_long_ago_is_small_but_not_nothing():
+    model = RecurrentLM(V, "elman", depth=1, width=4, embedded=2)
+    tokens = jnp.asarray(np.random.default_rng(4).integers(V, size=(2, 31)))
+    variables = model.init(jax.random.key(2), tokens)
+    weak = jax.tree.map(lambda leaf: 0.1 * leaf, variables)
+    found = jax.jit(gradient_by_lag, static_argnums=0)(model, weak, tokens)
+    assert (found > 0).all()
+    assert found[25] < 1e-24  # whose square is nothing in single precision
+    np.testing.assert_allclose(found[6] / found[5], found[26] / found[25], rtol=0.5)
+
+
 def test_prompts_of_different_lengths_go_on_as_each_does_alone(variables, log_probs):
     params = {"params": variables["params"]}
     prompts = Prompts(jnp.array([[1, 2, 3], [4, NEVER, NEVER]]), jnp.array([3, 1]))

@@ -202,8 +202,16 @@ def test_what_stands_in_the_padding_changes_nothing(name, junk):
 @every_learner
 def test_one_device_and_eight_agree(name, way):
     case = LEARNERS[name]
-    mesh = device_mesh(DEVICES)
-    learner, spread = learner_of(name), case.make(lambda inner: way(inner, mesh))
+    mesh, wrapped = device_mesh(DEVICES), []
+
+    def wrap(inner):
+        wrapped.append(inner)
+        return way(inner, mesh)
+
+    learner, spread = learner_of(name), case.make(wrap)
+    if not wrapped:
+        assert case.resident, "only resident data comes without rows that devices could share"
+        return
     if case.row_keys and way in (per_device, pmapped):  # devices that draw for themselves draw other numbers
         state, metrics = run(spread, start(case, spread), case, range(STEPS))
         assert jax.tree.structure(state) == jax.tree.structure(start(case, learner))

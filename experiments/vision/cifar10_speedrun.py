@@ -36,7 +36,7 @@ class Config(ImageSettings):
     chunk: int = 25
     eval_every: int = 975
     checkpoint_every: int = 400
-    optimizer: Literal["adamw", "sgd"] = "sgd"
+    optimizer: Literal["adamw", "sgd", "muon"] = "sgd"
     learning_rate: float = 0.4
     momentum: float = 0.85
     weight_decay: float = 2e-4

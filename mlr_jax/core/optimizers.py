@@ -2,6 +2,8 @@
 
 import jax
 import optax
+from optax.contrib import MuonDimensionNumbers
+from optax.contrib import muon as optax_muon
 
 from mlr_jax.core.gradient import Optimizer
 from mlr_jax.core.schedules import Schedule, constant
@@ -38,6 +40,35 @@ def sgd(schedule: Schedule | None = None, nesterov: bool = True) -> Optimizer:
         )
 
     return optimizer
+
+
+def muon(schedule: Schedule | None = None, adam_part: float = 0.02) -> Optimizer:
+    """Muon (Jordan et al., 2024) for convolutions: the momentum's nearest semi-orthogonal matrix is the update.
+
+    A kernel [K, L, C, O] counts as a matrix [K L C, O]: each step moves all its directions by the learning rate,
+    however small their gradients are, and weight decay takes its part of the kernel. Every other array is moved by Adam
+    at `adam_part` of that rate, without decay. Reads the same fields of hypers as `sgd`; the gradient is clipped first.
+    """
+
+    def optimizer(hypers: Hypers) -> optax.GradientTransformation:
+        rate = _rate(hypers, schedule)
+        return optax.chain(
+            optax.clip_by_global_norm(hypers.clip_norm),
+            optax_muon(
+                rate,
+                beta=hypers.momentum,
+                weight_decay=hypers.weight_decay,
+                adam_learning_rate=lambda step: adam_part * rate(step),
+                muon_weight_dimension_numbers=_convolutions,
+            ),
+        )
+
+    return optimizer
+
+
+def _convolutions(params: optax.Params) -> optax.Params:
+    numbers = MuonDimensionNumbers(reduction_axis=(0, 1, 2), output_axis=3)
+    return jax.tree.map(lambda leaf: numbers if leaf.ndim == 4 else None, params)
 
 
 def is_kernel(params: optax.Params) -> optax.Params:

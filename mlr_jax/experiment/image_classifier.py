@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from mlr_jax.core.ema import EmaState, ema
 from mlr_jax.core.gradient import Optimizer, gradient_learner
 from mlr_jax.core.on_device import OnDeviceState, on_device
-from mlr_jax.core.optimizers import adamw, sgd
+from mlr_jax.core.optimizers import adamw, muon, sgd
 from mlr_jax.core.schedules import Schedule, one_cycle
 from mlr_jax.core.types import Resident, Source, State, Task, Variables
 from mlr_jax.data.arrays import Arrays, check_arrays, check_batch_size, evaluation_batches, from_arrays
@@ -50,10 +50,10 @@ class ImageSettings(Settings):
     """The greatest norm of a gradient."""
     label_smoothing: float = 0.0
     """The part of the target that is spread over all classes."""
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    """AdamW, or stochastic gradient descent with Nesterov's momentum."""
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
+    """AdamW, stochastic gradient descent with Nesterov's momentum, or Muon for convolutions and Adam for the rest."""
     momentum: float = 0.9
-    """Of SGD."""
+    """Of SGD and of Muon."""
     averaging: float = 0.0
     """How much of the parameters' moving average stays at a step; it is evaluated in their place. 0 averages none."""
     standardise: bool = False
@@ -64,7 +64,9 @@ class ImageSettings(Settings):
     def updates(self, schedule: Schedule | None = None, nesterov: bool = True) -> Optimizer:
         """The optimizer, with a schedule that is one cycle over the steps where it is None."""
         schedule = one_cycle(self.steps) if schedule is None else schedule
-        return adamw(schedule) if self.optimizer == "adamw" else sgd(schedule, nesterov)
+        if self.optimizer == "sgd":
+            return sgd(schedule, nesterov)
+        return adamw(schedule) if self.optimizer == "adamw" else muon(schedule)
 
     def hypers(self) -> Hypers | SgdHypers:
         """What the optimizer and the loss read."""

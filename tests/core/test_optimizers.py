@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from mlr_jax.core.optimizers import adamw, is_kernel, sgd
+from mlr_jax.core.optimizers import adamw, is_kernel, muon, sgd
 from mlr_jax.core.schedules import warmup_cosine
 
 
@@ -88,6 +88,34 @@ def test_sgd_follows_its_schedule():
     first, second, *_ = traced(sgd, rise)(Hypers(1.0, momentum=0.0))
     assert_same([first], [PARAMS])
     np.testing.assert_allclose(second["bias"], first["bias"] - 0.5 * gradients(1)["bias"], rtol=1e-5)
+
+
+def test_muon_moves_a_convolution_along_all_directions_of_its_momentum():
+    kernel = np.random.default_rng(0).normal(size=(2, 2, 3, 5)).astype(np.float32)
+    steep = np.random.default_rng(1).normal(size=(2, *kernel.shape)) * np.geomspace(1, 10, 5)
+    rate, decay, momentum = 0.1, 0.3, 0.6
+    transformation = muon()(Hypers(rate, decay, momentum=momentum))
+    params, state, mean = {"conv": kernel}, transformation.init({"conv": kernel}), 0.0
+    for step, gradient in enumerate(steep.astype(np.float32), start=1):
+        updates, state = transformation.update({"conv": gradient}, state, params)
+        mean = momentum * mean + (1 - momentum) * gradient
+        # Nesterov's look ahead, and both parts without the bias of a mean that began at 0.
+        ahead = momentum * mean / (1 - momentum ** (step + 1)) + (1 - momentum) * gradient / (1 - momentum**step)
+        left, _, right = np.linalg.svd(ahead.reshape(-1, 5), full_matrices=False)
+        moved = -np.asarray(updates["conv"]).reshape(-1, 5) / rate - decay * params["conv"].reshape(-1, 5)
+        lengths = left.T @ moved @ right.T
+        assert np.all((np.diag(lengths) > 0.6) & (np.diag(lengths) < 1.3)), lengths
+        assert np.abs(lengths - np.diag(np.diag(lengths))).max() < 0.02
+        params = {"conv": np.asarray(optax.apply_updates(params, updates)["conv"])}
+
+
+def test_muon_leaves_everything_else_to_adam_at_a_part_of_the_rate():
+    hypers = Hypers(0.2, 0.3, 0.5, 0.6)
+    adam = optax.nadam(0.01)
+    by_hand = optax.GradientTransformation(
+        adam.init, lambda g, state, params: adam.update(clipped(g, hypers.clip_norm), state, params)
+    )
+    assert_same(traced(muon, None, 0.05)(hypers), train(by_hand))
 
 
 def test_only_arrays_of_two_or_more_axes_decay():

@@ -10,7 +10,7 @@ import numpy as np
 
 from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.side_by_side import side_by_side
-from mlr_jax.core.types import Batch, Learner, Metrics, Resident, State, TrainState, Variables
+from mlr_jax.core.types import Resident, State, TrainState, Variables
 from mlr_jax.data.text import Text, evaluation_windows
 from mlr_jax.experiment.language_model import (
     TextSettings,
@@ -82,12 +82,13 @@ def recurrent_models(config: RecurrentSettings) -> Experiment:
         cell: config.spread(gradient_learner(config.cast(recurrent_lm(model, config.batch_size)), optimizer))
         for cell, model in models.items()
     }
+    together = side_by_side(learners) if len(learners) > 1 else learners[config.cells[0]]
     devices = row_devices(config)
     context = min(config.evaluation_context, len(text.validation) - 1)
     needed = -(-(len(text.validation) - 1) // context)
     rows = -(-min(needed, EVALUATION_ROWS) // devices) * devices
     return Experiment(
-        learner=streams(_together(learners), config.batch_size, config.context),
+        learner=streams(together, config.batch_size, config.context),
         source=Resident(jnp.asarray(text.train)),
         hypers=hypers_of(config),
         evaluations={"val": lambda: evaluation_windows(text.validation, rows, context)},
@@ -95,21 +96,6 @@ def recurrent_models(config: RecurrentSettings) -> Experiment:
         unit="tokens",
         figures=lambda state: _figures(config, models, text, state),
     )
-
-
-def _together(learners: Mapping[str, Learner]) -> Learner:
-    """One learner as it is; of several also the mean of their losses, by which the best step is known."""
-    if len(learners) == 1:
-        return next(iter(learners.values()))
-    both = side_by_side(learners)
-
-    def evaluate(state: State, batch: Batch) -> Metrics:
-        found = dict(both.evaluate(state, batch))
-        weights = [found.pop(f"{cell}_weight") for cell in learners]
-        losses = jnp.stack([found[f"{cell}_loss"] for cell in learners])
-        return {**found, "loss": jnp.mean(losses, axis=0), "weight": weights[0]}
-
-    return both._replace(evaluate=evaluate)
 
 
 def states_of(state: TrainState | Mapping[str, TrainState], names: Sequence[str]) -> dict[str, TrainState]:

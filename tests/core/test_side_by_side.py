@@ -33,6 +33,18 @@ def test_each_learner_does_what_it_does_alone():
         for metric, values in learner.evaluate(alone, image_batch(9)).items():
             np.testing.assert_allclose(evaluated[f"{name}_{metric}"], values, rtol=1e-5)
     assert len(metrics) == 6
+    np.testing.assert_allclose(evaluated["loss"], (evaluated["adamw_loss"] + evaluated["sgd_loss"]) / 2, rtol=1e-6)
+
+
+def test_rows_keep_their_weight():
+    def weighted(learner):
+        return learner._replace(evaluate=lambda *given: {**learner.evaluate(*given), "weight": given[1]["y"] + 1.0})
+
+    both = side_by_side({name: weighted(learner) for name, learner in LEARNERS.items()}, hypers_for)
+    batch = image_batch(0)
+    evaluated = both.evaluate(jax.jit(both.init)(jax.random.key(0), HYPERS), batch)
+    assert evaluated.keys() == {"adamw_loss", "adamw_accuracy", "sgd_loss", "sgd_accuracy", "loss", "weight"}
+    np.testing.assert_array_equal(evaluated["weight"], batch["y"] + 1.0)
 
 
 def test_nothing_beside_nothing_is_refused():

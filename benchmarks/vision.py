@@ -12,14 +12,11 @@ fastest of ours. Where torch is not installed, one line says so: pip install tor
 """
 
 import collections
-import json
 import os
 import re
 import sys
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count()))
 
@@ -31,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import case_flags, in_turn  # noqa: E402
-from benchmarks.cases.vision import CASES, PROFILED, Case  # noqa: E402
+from benchmarks.cases.vision import CASES, PROFILED  # noqa: E402
 
 LINES = 25
 """Of a profile."""
@@ -39,44 +36,15 @@ LINES = 25
 
 def main() -> None:
     """Measure, print a table, write JSON where asked."""
-    parser = case_flags.parser_of(__doc__, CASES, repeats=7)
-    parser.add_argument("--no-peers", action="store_true", help="only ours")
+    parser = in_turn.parser_of(__doc__, CASES)
     parser.add_argument(
         "--profile", choices=list(PROFILED), metavar="CASE", help="print where one step spends its time"
     )
     arguments = case_flags.read(parser, CASES)
     if arguments.profile:
         profile(arguments.profile)
-        return
-    if not arguments.no_peers and not find_spec("torch"):
-        print("not installed, and left out: torch")
-    rows: list[dict[str, Any]] = []
-    print(f"{'case':10}{'who':28}{'ms a step':>10}{'images/s':>10}{'x ours':>8}{'loss':>9}")
-    for name in arguments.cases or CASES:
-        for row in measure(name, CASES[name](not arguments.no_peers), arguments.repeats):
-            rows.append(row)
-            numbers = f"{row['ms']:10.1f}{row['images_per_s']:10.0f}{row['ratio']:8.2f}{row['loss']:9.3f}"
-            print(f"{row['case']:10}{row['who']:28}{numbers}", flush=True)
-    if arguments.out:
-        arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
-
-
-def measure(name: str, case: Case, repeats: int) -> list[dict[str, Any]]:
-    """All in turn, the first call of each left out. `ratio` is to the fastest contestant that is not PyTorch."""
-    seconds, losses = in_turn.measure(case.contestants, repeats)
-    medians = {who: spent / case.steps for who, spent in seconds.items()}
-    best = min(median for who, median in medians.items() if not who.startswith("PyTorch"))
-    return [
-        {
-            "case": name,
-            "who": who,
-            "ms": 1e3 * median,
-            "images_per_s": case.images / median,
-            "ratio": median / best,
-            "loss": losses[who],
-        }
-        for who, median in medians.items()
-    ]
+    else:
+        in_turn.compare(CASES, arguments, "images")
 
 
 def profile(name: str) -> None:

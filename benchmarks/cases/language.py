@@ -1,15 +1,15 @@
 """The language cases: a network of ours and the same in PyTorch, on the same made tokens; writing from a cache."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.cases import language_peers
-from benchmarks.in_turn import Call
+from benchmarks.in_turn import Call, Case
 from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.scan import scan
@@ -23,13 +23,6 @@ from mlr_jax.nn.recurrent_lm import CellName, RecurrentLM
 
 CHARACTERS, PIECES, STEPS = 65, 8192, 4
 PROMPT, WRITTEN = 16, 200
-
-
-class Case(NamedTuple):
-    """Contestants by name; a call of each reads, or writes, so many tokens."""
-
-    contestants: Mapping[str, Call]
-    tokens: int
 
 
 def lstm(with_peers: bool = True) -> Case:
@@ -101,7 +94,7 @@ def _beside(task: Task, vocabulary: int, shape: tuple[int, int], peer: Callable[
     if with_peers and find_spec("torch"):
         contestants["PyTorch"] = language_peers.trained(peer(), tokens, compiled=False)
         contestants["PyTorch, compiled"] = language_peers.trained(peer(), tokens, compiled=True)
-    return Case(contestants, STEPS * shape[0] * shape[1])
+    return Case(contestants, STEPS, shape[0] * shape[1])
 
 
 def _scanned(learner: Learner, batches: Batch) -> Call:
@@ -146,4 +139,4 @@ def _writing(rows: int, with_peers: bool) -> Case:
     if with_peers and find_spec("torch"):
         peer = language_peers.gpt(CHARACTERS, 256, 6, 6, 384)
         contestants["PyTorch, cached"] = language_peers.written(peer, np.asarray(tokens), WRITTEN)
-    return Case(contestants, rows * WRITTEN)
+    return Case(contestants, WRITTEN, rows)

@@ -1,6 +1,6 @@
 """The vision cases: a network of ours and the same in PyTorch, on the same made images; and a sweep of a small one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 import optax
 
 from benchmarks.cases import vision_peers
+from benchmarks.in_turn import Call, Case
 from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.scan import scan
 from mlr_jax.core.sweep import sweep
@@ -22,16 +23,6 @@ from mlr_jax.nn.vit import vit
 from mlr_jax.supervised.classification import Hypers, classification
 
 CLASSES, STEPS, SEEDS = 10, 4, 8
-
-Call = Callable[[], float]
-
-
-class Case(NamedTuple):
-    """Calls by name, each of which trains for `steps` steps (of all members, in a sweep) and returns the last loss."""
-
-    contestants: Mapping[str, Call]
-    steps: int
-    images: int
 
 
 class Program(NamedTuple):

@@ -4,9 +4,11 @@
     python experiments/language/seq2seq_dates.py --model transformer
 
 Dates are made on the fly, in 18 styles, from nine tenths of the days of a hundred years; the rest are for the test. The
-report shows where the model looked for each character that it wrote.
+report shows where the model looked for each character that it wrote. Expected: all 3,652 test days exactly right by both,
+in some two minutes on 2 cores, compiling included.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,8 +20,7 @@ import numpy as np
 from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.schedules import warmup_cosine
-from mlr_jax.core.types import Source, State
-from mlr_jax.data.arrays import check_batch_size
+from mlr_jax.core.types import State
 from mlr_jax.data.dates import (
     END,
     SOURCE_CHARACTERS,
@@ -29,6 +30,7 @@ from mlr_jax.data.dates import (
     TARGET_LENGTH,
     dates,
     decode,
+    pairs,
     source_text,
     split_days,
 )
@@ -45,17 +47,19 @@ if TYPE_CHECKING:
 
 EVALUATION_ROWS = 512
 SHOWN = 6
+ENDED = "."
+"""What is shown for the end of a target."""
 
 
 @dataclass(frozen=True)
 class Config(Settings):
     """Sequence to sequence on dates."""
 
-    steps: int = 1000
+    steps: int = 800
     seeds: int = 1
     chunk: int = 25
-    eval_every: int = 250
-    checkpoint_every: int = 250
+    eval_every: int = 200
+    checkpoint_every: int = 200
     model: Literal["rnn", "transformer"] = "rnn"
     """A recurrent encoder-decoder with additive attention, or a transformer."""
     width: int = 64
@@ -90,12 +94,14 @@ TINY = {
 
 def build(config: Config) -> Experiment:
     """The experiment."""
-    naming("--batch-size", check_batch_size, config.batch_size)
+    devices = 1 if config.parallel == "members" else config.devices
+    if config.batch_size < 1 or config.batch_size % devices:
+        raise ValueError(f"--batch-size: got {config.batch_size}, must be a positive multiple of the {devices} devices")
     train_days, test_days = naming("--test", split_days, config.test, seed=0)
     model = model_of(config)
     schedule = warmup_cosine(config.steps, min(config.warmup, config.steps), 0.01)
     learner = gradient_learner(config.cast(seq2seq(model, start=START)), adamw(schedule, b2=0.98))
-    test = dates(test_days, EVALUATION_ROWS, seed=0)
+    test = dates(test_days, math.ceil(EVALUATION_ROWS / devices) * devices, seed=0)
     return Experiment(
         learner=config.spread(learner),
         source=dates(train_days, config.batch_size, seed=config.seed),
@@ -103,7 +109,7 @@ def build(config: Config) -> Experiment:
         evaluations={"test": test.evaluation},
         items_per_step=config.batch_size,
         unit="dates",
-        figures=lambda state: {"alignment": alignment_of(config, model, state, test)},
+        figures=lambda state: {"alignment": alignment_of(config, model, state, test_days)},
     )
 
 
@@ -117,18 +123,18 @@ def model_of(config: Config) -> nn.Module:
     )
 
 
-def alignment_of(config: Config, model: nn.Module, state: State, test: Source) -> "Figure":
+def alignment_of(config: Config, model: nn.Module, state: State, days: np.ndarray) -> "Figure":
     """Some test dates: what was read, what the first member wrote, and where it looked."""
     from mlr_jax.report.alignment import Alignment, draw_alignments
 
     variables = {"params": jax.tree.map(lambda leaf: leaf[0], state.params)}
-    batch = next(test.evaluation())
-    chosen = np.linspace(0, int(batch["mask"].sum()) - 1, SHOWN).astype(int)
-    x, x_length = jnp.asarray(batch["x"][chosen]), jnp.asarray(batch["x_length"][chosen])
+    shown = pairs(days[np.linspace(0, len(days) - 1, SHOWN).astype(int)], np.linspace(0, 15, SHOWN).astype(int))
+    x, x_length = jnp.asarray(shown["x"]), jnp.asarray(shown["x_length"])
     written = translate(model, variables, x, x_length, steps=TARGET_LENGTH, start=START, stop=END)
     kind: Any = recurrent if config.model == "rnn" else encoder_decoder
     weights = np.asarray(kind.alignment(model, variables, x, x_length, shifted(jnp.maximum(written, 0), START)))
-    rows = zip(map(source_text, np.asarray(x)), map(decode, np.asarray(written)), weights, strict=True)
+    texts = [(decode(row) + ENDED)[:TARGET_LENGTH] for row in np.asarray(written)]
+    rows = zip(map(source_text, np.asarray(x)), texts, weights, strict=True)
     return draw_alignments([Alignment(read, said, part[: len(said), : len(read)]) for read, said, part in rows])
 
 

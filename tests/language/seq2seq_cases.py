@@ -30,9 +30,9 @@ def learner(network: Any) -> Callable[[Wrap], Learner]:
 
 
 def copies(step: int, rows: int = 16) -> dict[str, np.ndarray]:
-    """Sequences of 1 to 4 of 6 tokens, each its own target."""
+    """Sequences of 1 to 3 of 6 tokens, each its own target."""
     rng = np.random.default_rng((17, step))
-    x, length = rng.integers(1, 7, (rows, 4)).astype(np.int32), rng.integers(1, 5, rows).astype(np.int32)
+    x, length = rng.integers(1, 7, (rows, 3)).astype(np.int32), rng.integers(1, 4, rows).astype(np.int32)
     return {"x": x, "x_length": length, "y": x, "y_length": length}
 
 

@@ -74,6 +74,8 @@ def test_the_likeliest_tokens_are_those_of_the_whole_model_and_are_an_exact_matc
     lengths = (found != NEVER).sum(-1)
     right = {"x": X, "x_length": X_LENGTH, "y": np.maximum(found, 0), "y_length": lengths}
     np.testing.assert_array_equal(evaluate(variables, right)["exact_match"], [1, 1, 1])
+    shorter = {**right, "y": np.where(np.arange(T)[None] < 2, right["y"], 3), "y_length": np.minimum(lengths, 2)}
+    np.testing.assert_array_equal(evaluate(variables, shorter)["exact_match"], [1, 1, 1])
     wrong = right["y"].copy()
     wrong[1, 0] = (wrong[1, 0] + 1) % V
     np.testing.assert_array_equal(evaluate(variables, {**right, "y": wrong})["exact_match"], [1, 0, 1])

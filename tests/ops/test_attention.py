@@ -128,7 +128,7 @@ def test_memory_of_blocks_grows_with_the_length_and_not_with_its_square():
         return attention(q, k, v, mask=causal()(jnp.arange(q.shape[1]), jnp.arange(q.shape[1])))
 
     assert memory(2048, by_blocks) < 5 * memory(512, by_blocks)
-    assert memory(2048, at_once) > 12 * memory(512, at_once)
+    assert memory(2048, at_once) > 8 * memory(512, at_once)
 
 
 def test_what_may_be_seen():

@@ -57,3 +57,15 @@ def data_share(batch: Batch) -> jax.Array:
     """
     rows = num_rows(batch)
     return rows / jnp.maximum(data_sum(rows), 1.0) if data_axis_is_mapped() else jnp.ones_like(rows)
+
+
+def data_weighted_mean(values: jax.Array, weights: jax.Array, batch: Batch) -> jax.Array:
+    """sum_i w_i v_i / sum_i w_i over all devices, [N] each, where N items are not as many in each row of the batch.
+
+    Such as tokens of texts of different lengths. What a device returns is a mean that counts by its share of the rows
+    (`data_share`), so that together they are the mean over all items. 0 where nothing has a weight.
+    """
+    total = jnp.sum(jnp.where(weights > 0, weights * values, 0.0), dtype=jnp.float32)
+    mean = total / jnp.maximum(data_sum(jnp.sum(weights, dtype=jnp.float32)), 1.0)
+    share = data_share(batch)
+    return jnp.where(share > 0, mean / jnp.where(share > 0, share, 1.0), 0.0)

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from mlr_jax.core.collectives import data_weighted_mean
 from mlr_jax.core.types import Batch, Key, Metrics, Task, Variables
 from mlr_jax.ops.masked import blank_padding, masked_mean
 from mlr_jax.ops.vocabulary import token_losses
@@ -53,9 +54,11 @@ def causal_lm(model: nn.Module, *, chunk: int | None = None) -> Task:
         variables: Variables, batch: Batch, key: Key, hypers: Hypers
     ) -> tuple[jax.Array, tuple[Variables, Metrics]]:
         losses, hits, mask = of_tokens(variables, batch, train=True, rngs={"dropout": key})
-        flat = mask.reshape(-1)
-        metrics = {"accuracy": masked_mean(hits.reshape(-1), flat)}
-        return masked_mean(losses.reshape(-1), flat), (variables, metrics)
+
+        def mean(values: jax.Array) -> jax.Array:
+            return data_weighted_mean(values.reshape(-1), mask.reshape(-1), batch)
+
+        return mean(losses), (variables, {"accuracy": mean(hits)})
 
     def evaluate(variables: Variables, batch: Batch) -> Metrics:
         losses, hits, mask = of_tokens(variables, batch)

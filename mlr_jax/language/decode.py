@@ -187,7 +187,7 @@ def beam_search(
     if beams < 1:
         raise ValueError(f"beams: got {beams}, must be at least 1")
     batch = len(prompts.tokens)
-    text = jax.tree.map(lambda leaf: jnp.repeat(leaf, beams, axis=0), prefill(model, variables, prompts))
+    text = taken(model, prefill(model, variables, prompts), jnp.repeat(jnp.arange(batch), beams))
     only_first = jnp.where(jnp.arange(beams) == 0, 0.0, -jnp.inf)  # all beams are the same at first
 
     def step(carry: Any, index: jax.Array) -> tuple[Any, None]:
@@ -201,7 +201,7 @@ def beam_search(
         log_probs, chosen = lax.top_k(totals, beams)
         parent, token = chosen // vocabulary, chosen % vocabulary
         rows = (jnp.arange(batch)[:, None] * beams + parent).reshape(-1)
-        text = jax.tree.map(lambda leaf: leaf[rows], text)
+        text = taken(model, text, rows)
         found, has_ended = (jnp.take_along_axis(part, parent[..., None] if part.ndim > 2 else parent, axis=1)
                             for part in (found, has_ended))  # fmt: skip
         found = found.at[:, :, index].set(jnp.where(has_ended, NEVER, token))
@@ -216,6 +216,13 @@ def beam_search(
     )
     (_, log_probs, found, _), _ = lax.scan(step, first, jnp.arange(steps))
     return Beams(found, log_probs)
+
+
+def taken(model: nn.Module, text: Text, rows: jax.Array) -> Text:
+    """These rows [R] of the texts. A cache has a leading axis of layers where the model scans over them."""
+    axis = 1 if getattr(model, "scan", False) else 0
+    cache = jax.tree.map(lambda leaf: jnp.take(leaf, rows, axis=axis, mode="clip"), text.cache)
+    return Text(cache, text.lengths[rows], text.logits[rows])
 
 
 def tokens_there(prompts: Prompts, vocabulary: int) -> jax.Array:

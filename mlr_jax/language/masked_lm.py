@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mlr_jax.core.collectives import data_weighted_mean
 from mlr_jax.core.types import Batch, Key, Metrics, Task, Variables
 from mlr_jax.language.causal_lm import Hypers
 from mlr_jax.nn.bert import MaskedLM
@@ -91,9 +92,11 @@ def masked_lm(model: MaskedLM, words: Words, *, share: float = 0.15, chunk: int 
         hide_key, drop_key = jax.random.split(key)
         keys = jax.random.split(hide_key, len(mask))
         losses, hits, counts = of_blanks(variables, rows, keys, train=True, rngs={"dropout": drop_key})
-        weight = (counts * mask[:, None]).reshape(-1)
-        metrics = {"accuracy": masked_mean(hits.reshape(-1), weight)}
-        return masked_mean(losses.reshape(-1), weight), (variables, metrics)
+
+        def mean(values: jax.Array) -> jax.Array:
+            return data_weighted_mean(values.reshape(-1), (counts * mask[:, None]).reshape(-1), batch)
+
+        return mean(losses), (variables, {"accuracy": mean(hits)})
 
     def evaluate(variables: Variables, batch: Batch) -> Metrics:
         rows, _ = _unpack(batch)

@@ -1,12 +1,17 @@
 """The loss of a language model against sums by hand."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from mlr_jax.core.gradient import gradient_learner
+from mlr_jax.core.hypers import as_arrays
+from mlr_jax.core.parallel import device_mesh, per_device, pmapped
 from mlr_jax.data.text import evaluation_windows
 from mlr_jax.language.causal_lm import Hypers, bits, causal_lm, perplexity
 from mlr_jax.nn.gpt import GPT
@@ -36,6 +41,19 @@ def test_the_loss_is_the_mean_over_the_tokens_that_count():
     np.testing.assert_allclose(loss, (nats_by_hand(x, y) * counted).sum() / counted.sum(), rtol=1e-5)
     hits = np.argmax(MODEL.apply(VARIABLES, x), -1) == y
     np.testing.assert_allclose(metrics["accuracy"], (hits * counted).sum() / counted.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("way", [per_device, pmapped])
+def test_devices_whose_rows_have_fewer_tokens_count_for_less(way):
+    x, y = TEXT[:24].reshape(4, T), TEXT[1:25].reshape(4, T)
+    token_mask = (np.arange(T)[None] < np.array([[6], [1], [0], [3]])).astype(np.float32)
+    batch = {"x": x, "y": y, "token_mask": token_mask, "mask": np.array([1, 1, 1, 0], np.float32)}
+    alone = gradient_learner(TASK, lambda hypers: optax.sgd(hypers.learning_rate))
+    state = alone.init(jax.random.key(0), as_arrays(Hypers(0.5)))
+    spread = way(alone, device_mesh(4))
+    (one, one_metrics), (many, metrics) = jax.jit(alone.step)(state, batch), spread.step(state, batch)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), one.params, jax.device_get(many.params))
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5), one_metrics, jax.device_get(metrics))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 16])

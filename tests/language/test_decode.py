@@ -155,6 +155,15 @@ def test_one_beam_is_greedy_and_a_text_that_has_ended_costs_nothing_more(variabl
     np.testing.assert_allclose(ended.log_probs[0, 0], log_probs(prompt(0))[stop], rtol=1e-4)
 
 
+def test_beams_of_a_model_that_scans_over_its_layers_are_those_of_one_that_does_not(variables):
+    params = dict(variables["params"])
+    layers = params.pop("layers")
+    blocks = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(layers[f"block{index}"] for index in range(2)))
+    scanned = {"params": {**params, "layers": {"blocks": blocks}}}
+    found = beam_search(MODEL.clone(scan=True), scanned, PROMPTS, steps=4, beams=3)
+    np.testing.assert_array_equal(found.tokens, beam_search(MODEL, variables, PROMPTS, steps=4, beams=3).tokens)
+
+
 def test_new_settings_and_prompts_compile_nothing_new(variables):
     before = generate._cache_size()
     for temperature, key in ((0.5, 1), (0.9, 2)):

@@ -4,7 +4,8 @@
     python experiments/rl/memory_chain_rppo.py --memory-width 0   # no memory
 
 MemoryChain of bsuite (Osband et al., 2020): a bit is shown in the first step and asked for at the end, 1 for the right
-answer and -1 for the wrong one. Expected: a return of 1 with the memory; without it 0, as by guessing.
+answer and -1 for the wrong one. Expected: a return of 1 with the memory and every seed; without it 0.02 +- 0.02, as by
+guessing. 3 min and 1 min on 2 cores, other work beside them.
 """
 
 from dataclasses import dataclass

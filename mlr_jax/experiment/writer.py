@@ -21,7 +21,7 @@ from mlr_jax.experiment import run_dir
 from mlr_jax.experiment.language_model import TextSettings, text_of
 from mlr_jax.experiment.run import Experiment, compiled
 from mlr_jax.experiment.settings import parse_sweeps
-from mlr_jax.language.decode import NEVER, Prompts, Sampling, beam_search, stream
+from mlr_jax.language.decode import NEVER, Sampling, beam_search, prompts_of, stream
 from mlr_jax.nn.gpt import GPT
 from mlr_jax.train.checkpoint import Checkpoints
 
@@ -97,8 +97,7 @@ def written(writer: Writer, prompt: np.ndarray, key: Key, sampling: Sampling) ->
     """
     text = [int(token) for token in prompt]
     for index in itertools.count():
-        tokens = jnp.asarray(text, jnp.int32)[None]
-        prompts = Prompts(tokens, jnp.full(1, tokens.shape[1]))
+        prompts = prompts_of([text], most=writer.model.context - 1)
         for drawn in stream(writer.model, writer.variables, prompts, jax.random.fold_in(key, index), sampling):
             token = int(drawn[0])
             if token == writer.stop:
@@ -110,7 +109,7 @@ def written(writer: Writer, prompt: np.ndarray, key: Key, sampling: Sampling) ->
 
 def likeliest(writer: Writer, prompt: np.ndarray, steps: int, beams: int) -> list[int]:
     """The likeliest `steps` tokens behind a prompt [N] that so many beams find. Raises ValueError as `beam_search`."""
-    prompts = Prompts(jnp.asarray(prompt)[None], jnp.full(1, len(prompt)))
+    prompts = prompts_of([prompt], most=writer.model.context - steps)
     found = beam_search(writer.model, writer.variables, prompts, steps=steps, beams=beams, stop=writer.stop)
     return [int(token) for token in found.tokens[0, 0] if token not in (NEVER, writer.stop)]
 

@@ -5,13 +5,14 @@ to later positions only, and is overwritten as the text grows. Each function her
 (B, P, steps); the settings of sampling are traced.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from mlr_jax.core.types import Key, Variables
@@ -25,6 +26,25 @@ class Prompts(NamedTuple):
 
     tokens: jax.Array
     lengths: jax.Array
+
+
+def prompts_of(texts: Sequence[np.ndarray | Sequence[int]], *, bucket: int = 32, most: int | None = None) -> Prompts:
+    """Tokens [N_i] of each text as a batch, padded to a multiple of `bucket`, or to `most` where that is less.
+
+    Programs are compiled for a length of the batch, and so for new lengths of the texts only where these pass a
+    multiple. Raises ValueError for a text without a token and for one longer than `most`.
+    """
+    rows = [np.asarray(text, np.int32) for text in texts]
+    lengths = [len(row) for row in rows]
+    if not rows or min(lengths) < 1:
+        raise ValueError("prompt: got no token, needed is at least 1")
+    longest = max(lengths)
+    if most is not None and longest > most:
+        raise ValueError(f"prompt: got {longest} tokens, there is room for {most}")
+    length = -(-longest // bucket) * bucket
+    length = length if most is None else min(length, most)
+    padded = np.stack([np.pad(row, (0, length - len(row)), constant_values=NEVER) for row in rows])
+    return Prompts(jnp.asarray(padded), jnp.asarray(lengths))
 
 
 class Sampling(NamedTuple):

@@ -16,6 +16,7 @@ from mlr_jax.language.decode import (
     draw,
     generate,
     generate_long,
+    prompts_of,
     stream,
 )
 from mlr_jax.nn.gpt import GPT
@@ -171,6 +172,32 @@ def test_new_settings_and_prompts_compile_nothing_new(variables):
         prompts = PROMPTS._replace(lengths=jnp.array([key, 4, 1]))
         generate(MODEL, variables, prompts, jax.random.key(key), sampling, steps=2)
     assert generate._cache_size() == before + 1
+
+
+def test_a_new_length_within_a_bucket_compiles_nothing_new_and_writes_the_same(variables):
+    texts = [np.array([3]), np.array([1, 4, 2, 2, 6])]
+    sizes = []
+    for text in texts:
+        found = generate(MODEL, variables, prompts_of([text], bucket=6), jax.random.key(0), GREEDY, steps=3)
+        sizes.append(generate._cache_size())
+        alone = generate(
+            MODEL, variables, Prompts(text[None], jnp.array([len(text)])), jax.random.key(0), GREEDY, steps=3
+        )
+        np.testing.assert_array_equal(found, alone)
+    assert sizes[1] == sizes[0] + 1, "only the text alone, which is no prompt of a bucket, is compiled anew"
+    both = prompts_of(texts, bucket=4, most=7)
+    assert both.tokens.shape == (2, 7)
+    np.testing.assert_array_equal(both.tokens[0], [3, *[NEVER] * 6])
+    np.testing.assert_array_equal(both.lengths, [1, 5])
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [([], "got no token"), ([[1], []], "got no token"), ([[1, 2, 3]], "got 3 tokens, there is room for 2")],
+)
+def test_texts_that_are_no_prompts_are_an_error(texts, message):
+    with pytest.raises(ValueError, match=message):
+        prompts_of(texts, most=2)
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,17 @@
 
 Prompts of different lengths are a batch, padded behind. What stands in the padding is never seen, for a key is visible
 to later positions only, and is overwritten as the text grows. Each function here is one compiled program for a shape
-(B, P, steps); the settings of sampling are traced.
+(B, P, steps); the settings of sampling are traced, and `prompts_of` gives prompts of any lengths one of a few P.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from mlr_jax.core.types import Key, Variables
@@ -25,6 +26,26 @@ class Prompts(NamedTuple):
 
     tokens: jax.Array
     lengths: jax.Array
+
+
+SHORTEST = 16
+"""Tokens of the smallest bucket."""
+
+
+def prompts_of(texts: Sequence[Sequence[int]], room: int) -> Prompts:
+    """Tokens of texts, padded behind to the next of 16, 32, 64, ... tokens, but to no more than `room`.
+
+    So prompts of any length call one of a few compiled programs. For `generate` and `beam_search` the room is the
+    context less the steps, for `stream` the context less 1. Raises ValueError for a text without a token, or longer.
+    """
+    lengths = np.array([len(text) for text in texts], np.int32)
+    if not lengths.size or lengths.min() < 1 or lengths.max() > room:
+        raise ValueError(f"prompt: got texts of {lengths.tolist()} tokens, each needs at least 1 and at most {room}")
+    bucket = max(SHORTEST, 1 << (int(lengths.max()) - 1).bit_length())
+    tokens = np.zeros((len(texts), min(bucket, room)), np.int32)
+    for row, text in zip(tokens, texts, strict=True):
+        row[: len(text)] = text
+    return Prompts(jnp.asarray(tokens), jnp.asarray(lengths))
 
 
 class Sampling(NamedTuple):

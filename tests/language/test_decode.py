@@ -16,6 +16,7 @@ from mlr_jax.language.decode import (
     draw,
     generate,
     generate_long,
+    prompts_of,
     stream,
 )
 from mlr_jax.nn.gpt import GPT
@@ -162,6 +163,33 @@ def test_new_settings_and_prompts_compile_nothing_new(variables):
         prompts = PROMPTS._replace(lengths=jnp.array([key, 4, 1]))
         generate(MODEL, variables, prompts, jax.random.key(key), sampling, steps=2)
     assert generate._cache_size() == before + 1
+
+
+def test_prompts_of_any_length_within_a_bucket_are_one_program_and_give_the_same_text():
+    model = GPT(V, 40, depth=1, heads=2, width=8)
+    variables = model.init(jax.random.key(0), jnp.zeros((1, 1), int))
+    texts = [np.random.default_rng(1).integers(V, size=length) for length in (1, 7, 16)]
+
+    def written(prompts):
+        return generate(model, variables, prompts, jax.random.key(0), GREEDY, steps=3)
+
+    before = generate._cache_size()
+    each = [written(prompts_of([text], 37)) for text in texts]
+    assert generate._cache_size() == before + 1
+    np.testing.assert_array_equal(written(prompts_of(texts, 37)), jnp.concatenate(each))
+    as_it_is = Prompts(jnp.asarray(texts[1])[None], jnp.array([7]))
+    np.testing.assert_array_equal(written(as_it_is), each[1])
+
+
+def test_buckets_are_powers_of_two_within_the_room():
+    for length, bucket in ((1, 16), (16, 16), (17, 32), (33, 37), (37, 37)):
+        tokens, lengths = prompts_of([[3] * length, [2]], 37)
+        assert tokens.shape == (2, bucket)
+        assert lengths.tolist() == [length, 1]
+        assert tokens[0].tolist() == [3] * length + [0] * (bucket - length)
+    for texts in ([], [[]], [[1], [1] * 38]):
+        with pytest.raises(ValueError, match="at least 1 and at most 37"):
+            prompts_of(texts, 37)
 
 
 @pytest.mark.parametrize(

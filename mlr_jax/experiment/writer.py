@@ -97,7 +97,7 @@ def written(writer: Writer, prompt: np.ndarray, key: Key, sampling: Sampling) ->
     """
     text = [int(token) for token in prompt]
     for index in itertools.count():
-        prompts = prompts_of([text], most=writer.model.context - 1)
+        prompts = prompts_of([text], writer.model.context - 1)
         for drawn in stream(writer.model, writer.variables, prompts, jax.random.fold_in(key, index), sampling):
             token = int(drawn[0])
             if token == writer.stop:
@@ -109,7 +109,7 @@ def written(writer: Writer, prompt: np.ndarray, key: Key, sampling: Sampling) ->
 
 def likeliest(writer: Writer, prompt: np.ndarray, steps: int, beams: int) -> list[int]:
     """The likeliest `steps` tokens behind a prompt [N] that so many beams find. Raises ValueError as `beam_search`."""
-    prompts = prompts_of([prompt], most=writer.model.context - steps)
+    prompts = prompts_of([prompt], writer.model.context - steps)
     found = beam_search(writer.model, writer.variables, prompts, steps=steps, beams=beams, stop=writer.stop)
     return [int(token) for token in found.tokens[0, 0] if token not in (NEVER, writer.stop)]
 

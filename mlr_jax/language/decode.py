@@ -2,7 +2,7 @@
 
 Prompts of different lengths are a batch, padded behind. What stands in the padding is never seen, for a key is visible
 to later positions only, and is overwritten as the text grows. Each function here is one compiled program for a shape
-(B, P, steps); the settings of sampling are traced.
+(B, P, steps); the settings of sampling are traced, and `prompts_of` gives prompts of any lengths one of a few P.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,23 +28,24 @@ class Prompts(NamedTuple):
     lengths: jax.Array
 
 
-def prompts_of(texts: Sequence[np.ndarray | Sequence[int]], *, bucket: int = 32, most: int | None = None) -> Prompts:
-    """Tokens [N_i] of each text as a batch, padded to a multiple of `bucket`, or to `most` where that is less.
+SHORTEST = 16
+"""Tokens of the smallest bucket."""
 
-    Programs are compiled for a length of the batch, and so for new lengths of the texts only where these pass a
-    multiple. Raises ValueError for a text without a token and for one longer than `most`.
+
+def prompts_of(texts: Sequence[np.ndarray | Sequence[int]], room: int) -> Prompts:
+    """Tokens of texts, padded behind to the next of 16, 32, 64, ... tokens, but to no more than `room`.
+
+    So prompts of any length call one of a few compiled programs. For `generate` and `beam_search` the room is the
+    context less the steps, for `stream` the context less 1. Raises ValueError for a text without a token, or longer.
     """
-    rows = [np.asarray(text, np.int32) for text in texts]
-    lengths = [len(row) for row in rows]
-    if not rows or min(lengths) < 1:
-        raise ValueError("prompt: got no token, needed is at least 1")
-    longest = max(lengths)
-    if most is not None and longest > most:
-        raise ValueError(f"prompt: got {longest} tokens, there is room for {most}")
-    length = -(-longest // bucket) * bucket
-    length = length if most is None else min(length, most)
-    padded = np.stack([np.pad(row, (0, length - len(row)), constant_values=NEVER) for row in rows])
-    return Prompts(jnp.asarray(padded), jnp.asarray(lengths))
+    lengths = np.array([len(text) for text in texts], np.int32)
+    if not lengths.size or lengths.min() < 1 or lengths.max() > room:
+        raise ValueError(f"prompt: got texts of {lengths.tolist()} tokens, each needs at least 1 and at most {room}")
+    bucket = max(SHORTEST, 1 << (int(lengths.max()) - 1).bit_length())
+    tokens = np.full((len(texts), min(bucket, room)), NEVER, np.int32)
+    for row, text in zip(tokens, texts, strict=True):
+        row[: len(text)] = text
+    return Prompts(jnp.asarray(tokens), jnp.asarray(lengths))
 
 
 class Sampling(NamedTuple):

@@ -9,6 +9,7 @@ from jax import lax
 
 from mlr_jax.nn.checks import check_rate
 from mlr_jax.ops.attention import Visible, attention, attention_by_blocks
+from mlr_jax.ops.flat_product import flat_dot_general
 from mlr_jax.ops.rotary import rotate
 
 XAVIER = nn.initializers.xavier_uniform()
@@ -82,7 +83,10 @@ class MultiHeadAttention(nn.Module):
         return groups
 
     def _dense(self, width: int, name: str, kernel_init: Any) -> nn.Dense:
-        return nn.Dense(width, use_bias=self.use_bias, kernel_init=kernel_init, dtype=self.dtype, name=name)
+        return nn.Dense(
+            width, use_bias=self.use_bias, kernel_init=kernel_init, dtype=self.dtype, dot_general=flat_dot_general,
+            name=name,
+        )  # fmt: skip
 
     def _queries_keys_values(
         self, x: jax.Array, context: jax.Array | None, groups: int

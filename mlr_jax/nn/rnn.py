@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.nn.checks import check_rate, check_widths
+from mlr_jax.ops.flat_product import flat_dot_general
 
 Carry = Any
 """h [B, H], or a tuple that begins with it."""
@@ -48,7 +49,8 @@ class _Cell(nn.Module):
     ) -> tuple[Carry, jax.Array]:
         """carry, x [T, B, D], starts and mask [T, B] or None -> the last carry, the outputs [T, B, H]."""
         check_widths("width", (self.width,))
-        inputs = nn.Dense(len(self.GATES) * self.width, bias_init=self.first_bias, name="input")(x)
+        gates = len(self.GATES) * self.width
+        inputs = nn.Dense(gates, bias_init=self.first_bias, dot_general=flat_dot_general, name="input")(x)
         orthogonal = nn.initializers.orthogonal()
         kernels = [self.param(f"recurrent_{gate}", orthogonal, (self.width, self.width)) for gate in self.GATES]
         params, inputs = self.prepare(inputs)
@@ -173,27 +175,33 @@ def recurrence(step: Step, params: Any, kernel: jax.Array, carry: Carry, steps: 
     """carry <- step(params, carry, inputs_t, h U) for every t, U the kernel [H, G]: the last carry, all h [T, B, H].
 
     The gradient of the kernel is one product over all steps, where automatic differentiation would add up one for each.
+    What the gradient needs of a step are the carry before it and the products h U; the rest is computed again.
     """
-    return _scan(step, params, kernel, carry, (steps, jnp.zeros(steps.inputs.shape[:1])))
 
-
-def _scan(
-    step: Step, params: Any, kernel: jax.Array, carry: Carry, steps: tuple[Steps, jax.Array]
-) -> tuple[Carry, jax.Array]:
-    """With what is to be added to the products with h beside the steps."""
-
-    def body(carry: Carry, now: tuple[Steps, jax.Array]) -> tuple[Carry, jax.Array]:
-        (inputs, start, is_real), more = now
-        carry = _reset(carry, start)
-        new = step(params, carry, inputs, _h_of(carry) @ kernel + more)
-        new = jax.tree.map(lambda new, old: jnp.where(is_real[:, None], new, old), new, carry)
-        return new, _h_of(new)
+    def body(carry: Carry, now: Steps) -> tuple[Carry, jax.Array]:
+        carry = _moved(step, params, carry, now, _product(kernel, carry, now))
+        return carry, _h_of(carry)
 
     return lax.scan(body, carry, steps, unroll=UNROLL)
 
 
+def _product(kernel: jax.Array, carry: Carry, now: Steps) -> jax.Array:
+    return _reset(_h_of(carry), now.starts) @ kernel
+
+
+def _moved(step: Step, params: Any, carry: Carry, now: Steps, from_h: jax.Array) -> Carry:
+    """The carry after a step, which is that before it where the step is not real."""
+    carry = _reset(carry, now.starts)
+    new = step(params, carry, now.inputs, from_h)
+    return jax.tree.map(lambda new, old: jnp.where(now.is_real[:, None], new, old), new, carry)
+
+
 def _h_of(carry: Carry) -> jax.Array:
     return carry[0] if isinstance(carry, tuple) else carry
+
+
+def _added_to_h(carry: Carry, more: jax.Array) -> Carry:
+    return (carry[0] + more, *carry[1:]) if isinstance(carry, tuple) else carry + more
 
 
 def _reset(carry: Carry, start: jax.Array) -> Carry:
@@ -201,20 +209,37 @@ def _reset(carry: Carry, start: jax.Array) -> Carry:
 
 
 def _forward(step: Step, params: Any, kernel: jax.Array, carry: Carry, steps: Steps) -> tuple[Any, Any]:
-    # What is added to the products with h is nothing, but its cotangents are those of the products.
-    nothing = jnp.zeros((*steps.inputs.shape[:2], kernel.shape[1]), steps.inputs.dtype)
+    def body(carry: Carry, now: Steps) -> tuple[Carry, Any]:
+        from_h = _product(kernel, carry, now)
+        new = _moved(step, params, carry, now, from_h)
+        return new, (_h_of(new), carry, from_h)
 
-    def run(params: Any, carry: Carry, inputs: jax.Array, nothing: jax.Array) -> tuple[Carry, jax.Array]:
-        return _scan(step, params, kernel, carry, (steps._replace(inputs=inputs), nothing))
-
-    result, pullback = jax.vjp(run, params, carry, steps.inputs, nothing)
-    h_before = jnp.concatenate([_h_of(carry)[None], result[1][:-1]])
-    return result, (pullback, kernel, _reset(h_before, steps.starts))
+    last, (h, carries, from_h) = lax.scan(body, carry, steps, unroll=UNROLL)
+    return (last, h), (params, kernel, steps, carries, from_h)
 
 
 def _backward(step: Step, kept: Any, cotangents: tuple[Carry, jax.Array]) -> tuple[Any, ...]:
-    pullback, kernel, h_before = kept
-    of_params, of_carry, of_inputs, of_products = pullback(cotangents)
+    params, kernel, steps, carries, from_h = kept
+    transposed = kernel.T
+
+    def body(later: Any, at: Any) -> tuple[Any, Any]:
+        of_carry, of_params = later
+        now, carry, from_h, of_h = at
+
+        def moved(params: Any, carry: Carry, inputs: jax.Array, from_h: jax.Array) -> Carry:
+            return _moved(step, params, carry, now._replace(inputs=inputs), from_h)
+
+        pullback = jax.vjp(moved, params, carry, now.inputs, from_h)[1]
+        more_of_params, of_carry, of_inputs, of_products = pullback(_added_to_h(of_carry, of_h))
+        through_kernel = _reset(of_products @ transposed, now.starts)
+        of_params = jax.tree.map(jnp.add, of_params, more_of_params)
+        return (_added_to_h(of_carry, through_kernel), of_params), (of_inputs, of_products)
+
+    first = cotangents[0], jax.tree.map(jnp.zeros_like, params)
+    (of_carry, of_params), (of_inputs, of_products) = lax.scan(
+        body, first, (steps, carries, from_h, cotangents[1]), reverse=True
+    )
+    h_before = _reset(_h_of(carries), steps.starts)
     of_kernel = h_before.reshape(-1, kernel.shape[0]).T @ of_products.reshape(-1, kernel.shape[1])
     return of_params, of_kernel, of_carry, Steps(of_inputs, None, None)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from mlr_jax.nn.attention import XAVIER, MultiHeadAttention
 from mlr_jax.ops.attention import Visible
+from mlr_jax.ops.flat_product import flat_dot_general
 
 
 class TransformerBlock(nn.Module):
@@ -83,7 +84,10 @@ class TransformerBlock(nn.Module):
         hidden = 4 * width if self.hidden is None else self.hidden
 
         def dense(width: int, name: str, kernel_init: Any = self.kernel_init) -> nn.Dense:
-            return nn.Dense(width, use_bias=self.use_bias, kernel_init=kernel_init, dtype=self.dtype, name=name)
+            return nn.Dense(
+                width, use_bias=self.use_bias, kernel_init=kernel_init, dtype=self.dtype, dot_general=flat_dot_general,
+                name=name,
+            )  # fmt: skip
 
         y = dense(hidden, "hidden")(x)
         if self.feed_forward == "swiglu":

@@ -77,7 +77,7 @@ def test_a_text_goes_on_beyond_the_context_from_its_last_half():
     stop = found[2]
     ended = itertools.islice(written(writer._replace(stop=stop), prompt, KEY, SURE), 9)
     assert list(ended) == found[: found.index(stop)]
-    with pytest.raises(ValueError, match="prompt: got no token"):
+    with pytest.raises(ValueError, match="prompt: got texts of"):
         next(written(writer, prompt[:0], KEY, SURE))
 
 

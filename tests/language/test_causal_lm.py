@@ -11,6 +11,7 @@ import pytest
 
 from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.hypers import as_arrays
+from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.parallel import device_mesh, per_device, pmapped
 from mlr_jax.data.text import evaluation_windows
 from mlr_jax.language.causal_lm import Hypers, bits, causal_lm, perplexity
@@ -92,6 +93,18 @@ def test_memory_of_the_loss_does_not_grow_with_the_vocabulary_times_the_tokens()
         return jax.jit(jax.grad(loss, (0, 1))).lower(features, matrix).compile().memory_analysis().temp_size_in_bytes
 
     assert memory(64) < memory(None) / 4
+
+
+def test_memory_of_a_training_step_grows_with_the_length_and_not_with_its_square():
+    def memory(length):
+        task = causal_lm(GPT(V, length, depth=1, heads=2, width=8, block=64), chunk=256)
+        learner = gradient_learner(task, adamw())
+        state = jax.eval_shape(learner.init, jax.random.key(0), Hypers())
+        tokens = jax.ShapeDtypeStruct((1, length), jnp.int32)
+        step = jax.jit(learner.step, donate_argnums=0).lower(state, {"x": tokens, "y": tokens})
+        return step.compile().memory_analysis().temp_size_in_bytes
+
+    assert memory(8192) < 1.2 * (8192 / 512) * memory(512)
 
 
 def test_no_chunk_is_an_error():

@@ -174,30 +174,31 @@ def test_new_settings_and_prompts_compile_nothing_new(variables):
     assert generate._cache_size() == before + 1
 
 
-def test_a_new_length_within_a_bucket_compiles_nothing_new_and_writes_the_same(variables):
-    texts = [np.array([3]), np.array([1, 4, 2, 2, 6])]
-    sizes = []
-    for text in texts:
-        found = generate(MODEL, variables, prompts_of([text], bucket=6), jax.random.key(0), GREEDY, steps=3)
-        sizes.append(generate._cache_size())
-        alone = generate(
-            MODEL, variables, Prompts(text[None], jnp.array([len(text)])), jax.random.key(0), GREEDY, steps=3
-        )
-        np.testing.assert_array_equal(found, alone)
-    assert sizes[1] == sizes[0] + 1, "only the text alone, which is no prompt of a bucket, is compiled anew"
-    both = prompts_of(texts, bucket=4, most=7)
-    assert both.tokens.shape == (2, 7)
-    np.testing.assert_array_equal(both.tokens[0], [3, *[NEVER] * 6])
-    np.testing.assert_array_equal(both.lengths, [1, 5])
+def test_prompts_of_any_length_within_a_bucket_are_one_program_and_give_the_same_text():
+    model = GPT(V, 40, depth=1, heads=2, width=8)
+    variables = model.init(jax.random.key(0), jnp.zeros((1, 1), int))
+    texts = [np.random.default_rng(1).integers(V, size=length) for length in (1, 7, 16)]
+
+    def written(prompts):
+        return generate(model, variables, prompts, jax.random.key(0), GREEDY, steps=3)
+
+    before = generate._cache_size()
+    each = [written(prompts_of([text], 37)) for text in texts]
+    assert generate._cache_size() == before + 1
+    np.testing.assert_array_equal(written(prompts_of(texts, 37)), jnp.concatenate(each))
+    as_it_is = Prompts(jnp.asarray(texts[1])[None], jnp.array([7]))
+    np.testing.assert_array_equal(written(as_it_is), each[1])
 
 
-@pytest.mark.parametrize(
-    ("texts", "message"),
-    [([], "got no token"), ([[1], []], "got no token"), ([[1, 2, 3]], "got 3 tokens, there is room for 2")],
-)
-def test_texts_that_are_no_prompts_are_an_error(texts, message):
-    with pytest.raises(ValueError, match=message):
-        prompts_of(texts, most=2)
+def test_buckets_are_powers_of_two_within_the_room():
+    for length, bucket in ((1, 16), (16, 16), (17, 32), (33, 37), (37, 37)):
+        tokens, lengths = prompts_of([[3] * length, [2]], 37)
+        assert tokens.shape == (2, bucket)
+        assert lengths.tolist() == [length, 1]
+        assert tokens[0].tolist() == [3] * length + [NEVER] * (bucket - length)
+    for texts in ([], [[]], [[1], [1] * 38]):
+        with pytest.raises(ValueError, match="at least 1 and at most 37"):
+            prompts_of(texts, 37)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What every experiment with a language model of characters shares: its flags, its text, what it writes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 from mlr_jax.core.gradient import Optimizer, gradient_learner
 from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.schedules import warmup_cosine
-from mlr_jax.core.types import Resident, TrainState, Variables
+from mlr_jax.core.types import Resident, State, Task, TrainState, Variables
 from mlr_jax.data.text import Text, decode, encode, evaluation_windows, load_text
 from mlr_jax.experiment.image_classifier import naming
 from mlr_jax.experiment.run import Experiment
@@ -103,17 +103,32 @@ def language_model(config: TextSettings, model_for: Callable[[int], nn.Module]) 
     """
     text = text_of(config)
     model = model_for(len(text.vocabulary))
-    learner = gradient_learner(config.cast(causal_lm(model)), optimizer_of(config))
+
+    def figures(state: State) -> dict[str, "Figure"]:
+        return {"sample": sample(config, model, params_of_first(state.inner), text)}
+
+    return on_windows(config, causal_lm(model), (text.train, text.validation), figures)
+
+
+def on_windows(
+    config: TextSettings,
+    task: Task,
+    tokens: tuple[np.ndarray, np.ndarray],
+    figures: Callable[[State], Mapping[str, "Figure"]],
+) -> Experiment:
+    """An experiment that trains the task on windows drawn from the first tokens, and evaluates all of the others."""
+    train, validation = tokens
+    learner = gradient_learner(config.cast(task), optimizer_of(config))
     devices = row_devices(config)
     rows = math.ceil(max(EVALUATION_TOKENS // config.context, 1) / devices) * devices
     return Experiment(
         learner=random_windows(config.spread(learner), config.batch_size, config.context),
-        source=Resident(jnp.asarray(text.train)),
+        source=Resident(jnp.asarray(train)),
         hypers=hypers_of(config),
-        evaluations={"val": lambda: evaluation_windows(text.validation, rows, config.context)},
+        evaluations={"val": lambda: evaluation_windows(validation, rows, config.context)},
         items_per_step=config.batch_size * config.context,
         unit="tokens",
-        figures=lambda state: {"sample": sample(config, model, params_of_first(state.inner), text)},
+        figures=figures,
     )
 
 

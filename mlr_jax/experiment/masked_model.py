@@ -8,23 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mlr_jax.core.gradient import gradient_learner
-from mlr_jax.core.types import Resident, Variables
-from mlr_jax.data.text import decode, evaluation_windows
+from mlr_jax.core.types import State, Variables
+from mlr_jax.data.text import decode
 from mlr_jax.experiment.image_classifier import naming
-from mlr_jax.experiment.language_model import (
-    EVALUATION_TOKENS,
-    TextSettings,
-    hypers_of,
-    optimizer_of,
-    params_of_first,
-    row_devices,
-    text_of,
-)
+from mlr_jax.experiment.language_model import TextSettings, on_windows, params_of_first, text_of
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.experiment.study import check_least
 from mlr_jax.language.masked_lm import Words, hide, key_of_text, masked_lm
-from mlr_jax.language.windows import random_windows
 from mlr_jax.nn.bert import BERT, MaskedLM
 
 if TYPE_CHECKING:
@@ -89,18 +79,11 @@ def masked_model(config: MaskedSettings) -> Experiment:
         BERT(text.size, config.context, config.depth, config.heads, config.width, dropout=config.dropout)
     )  # fmt: skip
     task = naming("--share", masked_lm, model, text.words, share=config.share)
-    learner = gradient_learner(config.cast(task), optimizer_of(config))
-    devices = row_devices(config)
-    rows = -(-max(EVALUATION_TOKENS // config.context, 1) // devices) * devices
-    return Experiment(
-        learner=random_windows(config.spread(learner), config.batch_size, config.context),
-        source=Resident(jnp.asarray(text.train)),
-        hypers=hypers_of(config),
-        evaluations={"val": lambda: evaluation_windows(text.validation, rows, config.context)},
-        items_per_step=config.batch_size * config.context,
-        unit="tokens",
-        figures=lambda state: {"blanks": _blanks(config, model, params_of_first(state.inner), text)},
-    )
+
+    def figures(state: State) -> dict[str, "Figure"]:
+        return {"blanks": _blanks(config, model, params_of_first(state.inner), text)}
+
+    return on_windows(config, task, (text.train, text.validation), figures)
 
 
 def _blanks(config: MaskedSettings, model: MaskedLM, variables: Variables, text: TokenText) -> "Figure":

@@ -40,6 +40,14 @@ def test_eight_of_ten_are_masked_one_is_another_and_one_stays():
     np.testing.assert_array_equal(np.asarray(blanks.shown)[untouched], np.tile(tokens, (5000, 1))[untouched])
 
 
+def test_rows_of_padding_have_no_loss_though_their_tokens_are_words():
+    task = masked_lm(MODEL, Words(mask=V - 1, first=0, end=V - 1))
+    batch = {"x": np.zeros((2, L), np.int32), "mask": np.zeros(2, np.float32)}
+    loss, (_, metrics) = task.loss(task.init(jax.random.key(0)), batch, jax.random.key(1), Hypers())
+    assert loss == 0
+    assert metrics["accuracy"] == 0
+
+
 @pytest.fixture(scope="module")
 def variables():
     variables = TASK.init(jax.random.key(0))

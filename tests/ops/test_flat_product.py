@@ -21,3 +21,5 @@ def test_it_is_the_product_of_each_row_and_so_are_its_gradients():
 def test_another_product_is_an_error():
     with pytest.raises(ValueError, match="dimension_numbers: got"):
         flat_dot_general(X, KERNEL, (((1,), (0,)), ((), ())))
+    with pytest.raises(ValueError, match="dimension_numbers: got"):
+        flat_dot_general(X, KERNEL[..., None], LAST_TIMES_FIRST)

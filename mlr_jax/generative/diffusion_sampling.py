@@ -48,7 +48,7 @@ def ddpm(
         return posterior_step(x_t, x_0, noise_of_rows(jax.random.fold_in(key, t), shape), along)
 
     start = noise_of_rows(jax.random.fold_in(key, 0), shape)
-    return _walk(predict, schedule, start, _times(schedule, steps)[::-1], take, clip=clip)[0]
+    return _walk(predict, schedule, start, strided(schedule, steps)[::-1], take, clip=clip)[0]
 
 
 def ddim(
@@ -59,14 +59,14 @@ def ddim(
     Steps of the ordinary differential equation whose flow has the same marginals as diffusion. So few strides will do,
     near noise makes near images, and `ddim_inverse` goes back. steps, clip, errors: as `ddpm`.
     """
-    return _walk(predict, schedule, x_T, _times(schedule, steps)[::-1], _flow, clip=clip)[0]
+    return _walk(predict, schedule, x_T, strided(schedule, steps)[::-1], _flow, clip=clip)[0]
 
 
 def ddim_path(
     predict: Predict, schedule: NoiseSchedule, x_T: jax.Array, *, steps: int | None = None, clip: float | None = None
 ) -> jax.Array:
     """What `ddim` makes of x_T as it becomes clearer: the image predicted at each stride, [steps, B, ...]."""
-    return _walk(predict, schedule, x_T, _times(schedule, steps)[::-1], _flow, clip=clip, keep=True)[1]
+    return _walk(predict, schedule, x_T, strided(schedule, steps)[::-1], _flow, clip=clip, keep=True)[1]
 
 
 def ddim_inverse(predict: Predict, schedule: NoiseSchedule, x_0: jax.Array, *, steps: int | None = None) -> jax.Array:
@@ -74,8 +74,19 @@ def ddim_inverse(predict: Predict, schedule: NoiseSchedule, x_0: jax.Array, *, s
 
     The first stride starts at step 1 and not at the image, in which there is no noise to be told. Errors: as `ddpm`.
     """
-    times = np.unique(np.maximum(_times(schedule, steps), 1))
+    times = np.unique(np.maximum(strided(schedule, steps), 1))
     return _walk(predict, schedule, x_0, times, _flow)[0]
+
+
+def strided(schedule: NoiseSchedule, steps: int | None) -> np.ndarray:
+    """The steps, from 0 up to T, at which so many strides begin and end: [steps + 1] int.
+
+    Raises ValueError for steps outside 1 to T.
+    """
+    steps = schedule.num_steps if steps is None else steps
+    if not 1 <= steps <= schedule.num_steps:
+        raise ValueError(f"steps: got {steps}, allowed are 1 to {schedule.num_steps}")
+    return np.linspace(0, schedule.num_steps, steps + 1).round().astype(np.int32)
 
 
 def noise_of_rows(key: Key, shape: Sequence[int]) -> jax.Array:
@@ -131,11 +142,3 @@ def _walk(
         return take(x_t, x_0, eps, t, along), x_0 if keep else None
 
     return lax.scan(step, start, (jnp.asarray(times[:-1]), strides))
-
-
-def _times(schedule: NoiseSchedule, steps: int | None) -> np.ndarray:
-    """Steps from 0 up to T, `steps` + 1 of them."""
-    steps = schedule.num_steps if steps is None else steps
-    if not 1 <= steps <= schedule.num_steps:
-        raise ValueError(f"steps: got {steps}, allowed are 1 to {schedule.num_steps}")
-    return np.linspace(0, schedule.num_steps, steps + 1).round().astype(np.int32)

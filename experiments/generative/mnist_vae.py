@@ -42,6 +42,7 @@ class Config(AutoencoderSettings):
 TINY = {
     "data": "digits", "steps": 8, "seeds": 2, "chunk": 4, "eval_every": 8, "batch_size": 16, "latents": 3,
     "network": "dense", "hidden": (16,), "estimated": 4, "estimate_samples": 4, "chains": 2, "temperatures": 3,
+    "judged": 40, "judge_steps": 4,
 }  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -14,12 +13,13 @@ from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.on_device import on_device
 from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.schedules import one_cycle
-from mlr_jax.core.types import Learner, Resident, State, Task, TrainState
-from mlr_jax.data.arrays import Arrays, check_arrays, check_batch_size, evaluation_batches
+from mlr_jax.core.types import Key, Learner, Resident, State, Task, TrainState
+from mlr_jax.data.arrays import Arrays, Dataset, check_arrays, check_batch_size, evaluation_batches
 from mlr_jax.data.augment import augment
 from mlr_jax.data.augment.levels import binarise, dequantise, drawn_once
 from mlr_jax.data.images import load_images
 from mlr_jax.experiment.autoencoder_figures import autoencoder_figures
+from mlr_jax.experiment.generator import generator_scores
 from mlr_jax.experiment.image_classifier import naming
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.experiment.settings import Settings
@@ -75,6 +75,10 @@ class AutoencoderSettings(Settings):
     """Annealed chains for each of them; 0 leaves this estimate, which takes long, out."""
     temperatures: int = 200
     """Steps of a chain."""
+    judged: int = 10_000
+    """Real and new images at most whose features are compared at the end; 0 leaves this out."""
+    judge_steps: int = 1000
+    """Steps of the classifier whose features they are."""
 
 
 class Pixels(NamedTuple):
@@ -95,7 +99,8 @@ def autoencoder(
     Raises ValueError for data that is not there or not sound, and for settings that do not fit it.
     """
     _check(config)
-    pixels = pixels_of(config)
+    dataset = images_of(config)
+    pixels = pixels_of(config, dataset)
     naming("--batch-size", check_batch_size, config.batch_size, len(pixels.train["x"]))
     classes = len(pixels.class_names) if config.conditional else 0
     model = model_for(pixels.train["x"].shape[1:], _likelihood(config), classes)
@@ -112,21 +117,23 @@ def autoencoder(
         figures=lambda state: autoencoder_figures(
             model, first_of(state.inner), pixels.test, pixels.class_names, snapshot_every(config)
         ),
-        scores=partial(likelihoods, config, model, pixels),
+        scores=_scores(config, model, pixels, dataset),
     )
 
 
-def pixels_of(config: AutoencoderSettings) -> Pixels:
-    """The images that --data names, as --likelihood and --binarisation ask for; the test images are drawn once.
-
-    Raises ValueError, naming the flag, for data that is not there or not sound.
-    """
+def images_of(config: AutoencoderSettings) -> Dataset:
+    """The images that --data names, in grey levels. Raises ValueError, naming the flag, where they are not sound."""
     dataset = naming("--data", load_images, config.data)
     for split, arrays in (("train", dataset.train), ("test", dataset.test)):
         naming("--data", check_arrays, arrays, name=f"{config.data} ({split})")
         low, high = float(arrays["x"].min()), float(arrays["x"].max())
         if low < 0.0 or high > 1.0:
             raise ValueError(f"--data: {config.data} ({split}) has pixels from {low:g} to {high:g}, allowed are 0 to 1")
+    return dataset
+
+
+def pixels_of(config: AutoencoderSettings, dataset: Dataset) -> Pixels:
+    """The images as --likelihood and --binarisation ask for them; the test images are drawn once."""
     train, test, names = dict(dataset.train), dict(dataset.test), dataset.class_names
     if config.likelihood == "gaussian":
         test["x"] = drawn_once(dequantise, test["x"], 0)
@@ -140,16 +147,30 @@ def pixels_of(config: AutoencoderSettings) -> Pixels:
     return Pixels(train, test, names, (), 1)
 
 
-def likelihoods(
-    config: AutoencoderSettings, model: LatentModel, pixels: Pixels, split: str, state: State
-) -> Mapping[str, np.ndarray]:
-    """After the last step: log p(x) of some test rows by importance sampling and by annealed chains, all members [M].
+def _scores(
+    config: AutoencoderSettings, model: LatentModel, pixels: Pixels, dataset: Dataset
+) -> Callable[[str, State], Mapping[str, np.ndarray]]:
+    """After the last step: likelihoods of test rows, and how near new images are to real ones, all members [M]."""
+
+    def draw(state: State, key: Key, y: jax.Array) -> jax.Array:
+        return generate(model, state.inner.inner.params, key, y if model.classes else y.shape[0])
+
+    judged = generator_scores(dataset, draw, rows=config.judged, steps=config.judge_steps, seed=config.seed)
+
+    def scores(split: str, state: State) -> dict[str, np.ndarray]:
+        if split != "test" or int(np.max(state.inner.inner.step)) < config.steps:
+            return {}
+        found = likelihoods(config, model, pixels, state.inner.inner.params)
+        return {**found, **(judged(split, state) if config.judged else {})}
+
+    return scores
+
+
+def likelihoods(config: AutoencoderSettings, model: LatentModel, pixels: Pixels, params: Any) -> dict[str, np.ndarray]:
+    """log p(x) of some test rows by importance sampling and by annealed chains: parameters of all members -> [M].
 
     Rows are spread evenly over the test set, which may be ordered by class.
     """
-    inner: TrainState = state.inner.inner
-    if split != "test" or int(np.max(inner.step)) < config.steps:
-        return {}
     chosen = np.unique(np.linspace(0, len(pixels.test["x"]) - 1, config.estimated).round().astype(int))
     x, y = (jnp.asarray(pixels.test[name][chosen]) for name in ("x", "y"))
     keys = jax.random.split(jax.random.key(config.seed))
@@ -168,7 +189,7 @@ def likelihoods(
             found["annealed_error"] = jnp.sqrt(jnp.sum(jnp.square(annealed.error))) / len(chosen)
         return found
 
-    return jax.tree.map(np.asarray, jax.jit(lambda params: jax.lax.map(of_member, params))(inner.params))
+    return jax.tree.map(np.asarray, jax.jit(lambda params: jax.lax.map(of_member, params))(params))
 
 
 def first_of(state: SnapshotState) -> SnapshotState:

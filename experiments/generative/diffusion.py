@@ -8,7 +8,6 @@ A U-Net of 1.1M parameters learns to tell the noise in images, of which every fo
 2020; Nichol & Dhariwal, 2021). Images are drawn by DDIM from the averaged parameters (Song et al., 2021).
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -21,11 +20,11 @@ from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.on_device import OnDeviceState, on_device
 from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.schedules import warmup_cosine
-from mlr_jax.core.types import Key, Resident, State
-from mlr_jax.data.arrays import Dataset, check_batch_size, evaluation_batches
+from mlr_jax.core.types import Resident, Variables
+from mlr_jax.data.arrays import check_batch_size, evaluation_batches
 from mlr_jax.data.images import load_images
 from mlr_jax.experiment.diffusion_figures import diffusion_figures, training_figure
-from mlr_jax.experiment.generator import generator_scores
+from mlr_jax.experiment.diffusion_scores import diffusion_scores
 from mlr_jax.experiment.image_classifier import naming
 from mlr_jax.experiment.main import main
 from mlr_jax.experiment.run import Experiment
@@ -33,7 +32,7 @@ from mlr_jax.experiment.settings import Settings
 from mlr_jax.generative import noise_schedule
 from mlr_jax.generative.diffusion import Hypers, diffusion
 from mlr_jax.generative.diffusion_sampling import strided
-from mlr_jax.generative.guided_diffusion import Method, image_sampler
+from mlr_jax.generative.guided_diffusion import Method, image_sampler, predictor
 from mlr_jax.generative.snapshots import SnapshotState, snapshots
 from mlr_jax.nn.unet import UNet
 
@@ -110,60 +109,59 @@ TINY = {
 def build(config: Config) -> Experiment:
     """The experiment."""
     dataset = naming("--data", load_images, config.data)
-    train = dataset.train if config.conditional else {"x": dataset.train["x"]}
-    naming("--batch-size", check_batch_size, config.batch_size, train["x"].shape[0])
-    shape, classes = train["x"].shape[1:], len(dataset.class_names) if config.conditional else 0
-    model = UNet(config.widths, config.depth, config.heads, config.patch, classes, config.dropout)
+    shape, classes = dataset.train["x"].shape[1:], len(dataset.class_names) if config.conditional else 0
+    naming("--batch-size", check_batch_size, config.batch_size, len(dataset.train["x"]))
     schedule = naming("--diffusion-steps", SCHEDULES[config.schedule], config.diffusion_steps)
     naming("--sampling-steps", strided, schedule, config.sampling_steps)
+    model = UNet(config.widths, config.depth, config.heads, config.patch, classes, config.dropout)
     sampler = image_sampler(
         model, schedule, shape, classes=classes, method=config.sampler, steps=config.sampling_steps
     )  # fmt: skip
-    key, every = jax.random.key(config.seed), max(config.steps // SNAPSHOTS, 1)
-
-    def draw(state: EmaState, key: Key, y: jax.Array) -> jax.Array:
-        return sampler.sample({"params": state.average}, key, y)
-
-    def figures(state: OnDeviceState) -> dict[str, "Figure"]:
-        first: SnapshotState = jax.tree.map(lambda leaf: leaf[0], state.inner)
-        variables, names = {"params": first.inner.average}, dataset.class_names if classes else ("any",)
-        return {
-            **diffusion_figures(sampler, variables, key, shape=shape, class_names=names, guidance=config.guidance),
-            "samples_over_training": training_figure(np.asarray(first.taken), every),
-        }
-
     task = config.cast(diffusion(model, schedule, shape, classes=classes))
     rate = warmup_cosine(config.steps, min(config.warmup, config.steps), 0.01)
     learner = ema(config.spread(gradient_learner(task, adamw(rate))), config.averaging)
-    examples = jnp.arange(SHOWN) % max(classes, 1)
-    learner = snapshots(learner, lambda state: draw(state, key, examples), every=every, count=SNAPSHOTS)
+    key, every, examples = jax.random.key(config.seed), max(config.steps // SNAPSHOTS, 1), jnp.arange(SHOWN)
+    learner = snapshots(
+        learner, lambda state: sampler.sample(averaged(state), key, examples % max(classes, 1)), every=every,
+        count=SNAPSHOTS,
+    )  # fmt: skip
+    scores = diffusion_scores(
+        dataset, schedule, lambda state: averaged(state.inner.inner), sample=sampler.sample,
+        predict_for=lambda variables, y: predictor(model, variables, schedule, y if classes else None),
+        rows=config.judged, judge_steps=config.judge_steps, seed=config.seed,
+    )  # fmt: skip
+
+    def figures(state: OnDeviceState) -> dict[str, "Figure"]:
+        first: SnapshotState = jax.tree.map(lambda leaf: leaf[0], state.inner)
+        names = dataset.class_names if classes else ("any",)
+        return {
+            **diffusion_figures(
+                sampler, averaged(first.inner), key, shape=shape, class_names=names, guidance=config.guidance
+            ),
+            "samples_over_training": training_figure(np.asarray(first.taken), every),
+        }  # fmt: skip
+
     test = {name: array[:EVALUATED] for name, array in dataset.test.items()}
     return Experiment(
         learner=on_device(learner, config.batch_size),
-        source=Resident(jax.tree.map(jnp.asarray, train)),
+        source=Resident(jax.tree.map(jnp.asarray, dict(dataset.train))),
         hypers=Hypers(config.learning_rate, config.weight_decay, config.clip_norm, config.drop_class),
         evaluations={"test": lambda: evaluation_batches(test, EVALUATION_ROWS)},
         items_per_step=config.batch_size,
         unit="images",
         figures=figures,
-        scores=scores_at_the_end(config, dataset, draw),
+        scores=lambda split, state: scores(split, state) if is_over(config, state) and config.judged else {},
     )
 
 
-def scores_at_the_end(
-    config: Config, dataset: Dataset, draw: Callable[[EmaState, Key, jax.Array], jax.Array]
-) -> Callable[[str, State], Mapping[str, np.ndarray]]:
-    """After the last step: how near drawn images are to real ones."""
-    judged = generator_scores(
-        dataset, lambda state, key, y: draw(state.inner.inner, key, y), rows=config.judged, steps=config.judge_steps,
-        seed=config.seed,
-    )  # fmt: skip
+def averaged(state: EmaState) -> Variables:
+    """What is drawn from and judged."""
+    return {"params": state.average}
 
-    def scores(split: str, state: OnDeviceState) -> Mapping[str, np.ndarray]:
-        is_last = int(np.max(state.inner.inner.step)) >= config.steps
-        return judged(split, state) if is_last and config.judged else {}
 
-    return scores
+def is_over(config: Config, state: OnDeviceState) -> bool:
+    """Whether all steps have been taken."""
+    return int(np.max(state.inner.inner.step)) >= config.steps
 
 
 if __name__ == "__main__":

@@ -105,6 +105,18 @@ def generator_scores(
     return scores
 
 
+class Album:
+    """Samples at a few moments of training, by step: `pages`. Of a resumed run those since it was resumed."""
+
+    def __init__(self, draw: Callable[[State], Any]):
+        """draw: state of all members -> samples, [M, N, ...]."""
+        self.draw, self.pages = draw, dict[int, np.ndarray]()
+
+    def add(self, step: int, state: State) -> None:
+        """Samples of the state, which is that of this step."""
+        self.pages[step] = np.asarray(self.draw(state))
+
+
 def in_parts(function: Callable[[jax.Array, int], jax.Array], array: np.ndarray) -> np.ndarray:
     """function(rows, number of the part) of parts of one shape, joined: array [N, ...] -> [N, ...]."""
     size = min(AT_ONCE, len(array))

@@ -15,7 +15,7 @@ BLOCK = 256
 
 
 def frechet_distance(x: jax.Array, y: jax.Array) -> jax.Array:
-    """The squared 2-Wasserstein distance of two normal distributions with the moments of the rows (Heusel et al., 2017).
+    """The squared 2-Wasserstein distance of two normal distributions with the rows' moments (Heusel et al., 2017).
 
         d = |mean_x - mean_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)),   S with N - 1 in the denominator; returns []
 

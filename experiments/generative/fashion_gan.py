@@ -12,6 +12,7 @@ the features of a small classifier of the same images, beside that of two halves
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import jax
@@ -23,7 +24,7 @@ from mlr_jax.core.schedules import linear_decay
 from mlr_jax.core.types import Key, Resident, State
 from mlr_jax.data.arrays import Dataset, check_batch_size, evaluation_batches
 from mlr_jax.data.images import load_images
-from mlr_jax.experiment.generator import Album, generator_scores
+from mlr_jax.experiment.generator import Album, generator_scores, member_of
 from mlr_jax.experiment.image_classifier import naming
 from mlr_jax.experiment.main import main
 from mlr_jax.experiment.run import Experiment
@@ -87,7 +88,7 @@ class Config(Settings):
 
 TINY = {
     "data": "digits", "steps": 4, "seeds": 2, "chunk": 2, "eval_every": 4, "batch_size": 16, "widths": (4, 8),
-    "latents": 4, "judged": 40, "judge_steps": 4,
+    "latents": 4, "judged": 80, "judge_steps": 4,
 }  # fmt: skip
 
 OBJECTIVES = {"non_saturating": non_saturating, "hinge": hinge, "wasserstein": wasserstein}
@@ -115,7 +116,7 @@ def build(config: Config) -> Experiment:
         return generate(networks, state.inner.average, key, y)
 
     each = _classes_shown(dataset)
-    album = Album(lambda state: draw(_first(state), jax.random.key(0), each)[None])
+    album = Album(lambda state: draw(member_of(state, 0), jax.random.key(0), each)[None])
     judge = generator_scores(dataset, draw, rows=config.judged, steps=config.judge_steps)
 
     def scores(split: str, state: State) -> Mapping[str, np.ndarray]:
@@ -132,23 +133,22 @@ def build(config: Config) -> Experiment:
         evaluations={"test": lambda: evaluation_batches(test, 128)},
         items_per_step=rows,
         unit="images",
-        figures=lambda state: figures(networks, album, _first(state), dataset),
+        figures=lambda state: figures(networks, album, state, dataset),
         scores=scores,
     )  # fmt: skip
 
 
-def figures(networks: Networks, album: Album, state: OnDeviceState, dataset: Dataset) -> dict[str, "Figure"]:
+def figures(networks: Networks, album: Album, state: State, dataset: Dataset) -> dict[str, "Figure"]:
     """Images of each class, how one and the same noise became images, and the way from one image to another."""
     from mlr_jax.report.classification import image_grid
 
-    each, generator, shape = _classes_shown(dataset), state.inner.average, networks.shape
+    each, generator, shape = _classes_shown(dataset), member_of(state, 0).inner.average, networks.shape
     named = [dataset.class_names[y] if place % SHOWN == 0 else "" for place, y in enumerate(np.asarray(each))]
-    images = generate(networks, generator, jax.random.key(0), each)
     ends = jax.random.normal(jax.random.key(1), (2, len(each) // SHOWN, networks.latents))
-    ways = walk(networks, generator, *ends, jnp.linspace(0.0, 1.0, SHOWN), y=each[::SHOWN])
+    ways = jax.jit(partial(walk, networks))(generator, *ends, jnp.linspace(0.0, 1.0, SHOWN), y=each[::SHOWN])
     real = [np.flatnonzero(dataset.train["y"] == y)[:SHOWN] for y in np.unique(np.asarray(each))]
     pictures = {
-        "samples": image_grid(images, named),
+        "samples": image_grid(album.draw(state)[0], named),
         "real": image_grid(dataset.train["x"][np.concatenate(real)]),
         "interpolation": image_grid(jnp.moveaxis(ways, 1, 0).reshape(-1, *shape), named),
     }
@@ -163,11 +163,6 @@ def figures(networks: Networks, album: Album, state: OnDeviceState, dataset: Dat
 def _classes_shown(dataset: Dataset) -> jax.Array:
     """A row of images of each of ten classes."""
     return jnp.repeat(jnp.arange(min(len(dataset.class_names), 10)), SHOWN)
-
-
-def _first(state: State) -> OnDeviceState:
-    """The state of the first member."""
-    return jax.tree.map(lambda leaf: leaf[0], state)
 
 
 if __name__ == "__main__":

@@ -98,11 +98,17 @@ def generator_scores(
         members = jax.tree.leaves(state)[0].shape[0]
         each = []
         for member in range(members):
-            one = jax.tree.map(lambda leaf, member=member: leaf[member], state)
+            one = member_of(state, member)
             each.append(quality(judge(), lambda key, y, one=one: draw(one, key, y), jax.random.key(seed)))
         return {name: np.array([of[name] for of in each]) for name in each[0]}
 
     return scores
+
+
+@jax.jit
+def member_of(state: State, member: int) -> State:
+    """The state of one member of a sweep: compiled, since leaf by leaf each shape would be a program."""
+    return jax.tree.map(lambda leaf: leaf[member], state)
 
 
 class Album:

@@ -14,6 +14,9 @@ from benchmarks.in_turn import Call, Case
 from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.scan import scan
 from mlr_jax.core.types import Hypers, Learner
+from mlr_jax.generative.gan import Hypers as GanHypers
+from mlr_jax.generative.gan import gan
+from mlr_jax.generative.gan_networks import dcgan_networks
 from mlr_jax.generative.vae import Hypers as VaeHypers
 from mlr_jax.generative.vae import conv_model, vae
 
@@ -35,7 +38,22 @@ def conv_vae(with_peers: bool = True) -> Case:
     return Case(contestants, STEPS, images.shape[1])
 
 
-CASES: dict[str, Callable[[bool], Case]] = {"conv_vae": conv_vae}
+def dcgan(with_peers: bool = True) -> Case:
+    """A DCGAN with batch normalisation, batches of 64 images of 32x32, a step of critic and generator."""
+    networks = dcgan_networks(
+        (32, 32, 3), widths=generative_peers.GAN_WIDTHS, latents=generative_peers.GAN_LATENTS, spectral=False,
+        batch_norm=True,
+    )  # fmt: skip
+    images = np.random.default_rng(0).uniform(size=(STEPS, 64, 32, 32, 3)).astype(np.float32)
+    rate, b1, averaging = generative_peers.GAN_RATE, generative_peers.GAN_B1, generative_peers.GAN_AVERAGING
+    contestants = _ours(gan(networks), GanHypers(rate, rate, b1, averaging=averaging), {"x": jnp.asarray(images)})
+    if with_peers and find_spec("torch"):
+        contestants["PyTorch"] = generative_peers.dcgan(images, compiled=False)
+        contestants["PyTorch, compiled"] = generative_peers.dcgan(images, compiled=True)
+    return Case(contestants, STEPS, images.shape[1])
+
+
+CASES: dict[str, Callable[[bool], Case]] = {"conv_vae": conv_vae, "dcgan": dcgan}
 
 
 def _ours(learner: Learner, hypers: Hypers, batches: dict[str, jax.Array]) -> dict[str, Call]:

@@ -10,7 +10,7 @@ from mlr_jax.generative.diffusion import Hypers, diffusion
 from mlr_jax.generative.noise_schedule import cosine
 from mlr_jax.nn.unet import UNet
 
-task = diffusion(UNet((4, 8), heads=2, classes=4), cosine(50), (8, 8, 1), classes=4)
+task = diffusion(UNet((4,), heads=2, patch=2, classes=4), cosine(50), (8, 8, 1), classes=4)
 
 
 def batch(step: int) -> dict[str, np.ndarray]:

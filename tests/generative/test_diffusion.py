@@ -16,7 +16,7 @@ from mlr_jax.generative.noise_schedule import cosine, linear
 
 MEAN = np.array([1.5, -0.5], np.float32)
 COVARIANCE = np.array([[1.0, 0.55], [0.55, 0.4]], np.float32)
-ROWS = 20_000
+ROWS = 6_000
 
 
 def gaussian(schedule):
@@ -50,8 +50,8 @@ def test_samplers_with_the_score_of_a_gaussian_reproduce_its_moments(schedule):
     }
     for name, x in drawn.items():
         mean, covariance = moments(x)
-        np.testing.assert_allclose(mean, MEAN, atol=0.03, err_msg=name)
-        np.testing.assert_allclose(covariance, COVARIANCE, atol=0.03, err_msg=name)
+        np.testing.assert_allclose(mean, MEAN, atol=0.05, err_msg=name)
+        np.testing.assert_allclose(covariance, COVARIANCE, atol=0.05, err_msg=name)
 
 
 def test_the_inverse_of_ddim_leads_back_to_the_image():

@@ -20,7 +20,7 @@ def spherical(z_0: jax.Array, z_1: jax.Array, t: jax.Array) -> jax.Array:
     inner = jnp.sum(z_0 * z_1, axis=-1, keepdims=True)
     cosine = jnp.clip(inner / jnp.where(lengths > 0, lengths, 1.0), -1.0, 1.0)
     angle = jnp.arccos(cosine)
-    is_flat = jnp.abs(jnp.sin(angle)) < 1e-4
+    is_flat = jnp.abs(jnp.sin(angle)) < 1e-3
     angle = jnp.where(is_flat, 1.0, angle)
     t = t.reshape(-1, *(1 for _ in z_0.shape))
     first, second = (jnp.sin(part * angle[None]) / jnp.sin(angle)[None] for part in (1.0 - t, t))

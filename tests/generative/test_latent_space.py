@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from exact_model import TO_MEAN, B, W, X, model, params_with
+from generative.exact_model import TO_MEAN, B, W, X, model, params_with
 
 from mlr_jax.generative.interpolation import spherical, straight
 from mlr_jax.generative.latent_space import generate, lattice, most_used, reconstruct, traverse

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from exact_model import COVARIANCE, B, X, model, params_with
+from generative.exact_model import COVARIANCE, B, X, model, params_with
 from scipy import stats
 
 from mlr_jax.generative.annealing import annealed_log_weights, temperatures

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from exact_model import COVARIANCE, B, X, params_with
+from generative.exact_model import COVARIANCE, B, X, params_with
 from scipy import stats
 from sklearn.datasets import load_wine
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from exact_model import POSTERIOR_VARIANCE, SIGMA, TO_MEAN, B, D, W, X, model, params_with
+from generative.exact_model import POSTERIOR_VARIANCE, SIGMA, TO_MEAN, B, D, W, X, model, params_with
 from scipy import stats
 
 from mlr_jax.core.hypers import as_arrays

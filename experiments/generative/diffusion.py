@@ -4,7 +4,7 @@
     python experiments/generative/diffusion.py --data mnist5k
     python experiments/generative/diffusion.py --data tfds:cifar10 --patch 1 --widths 64 128 128
 
-A U-Net of 1.1M parameters learns to tell the noise in images, of which every fourth pixel is one of its own (Ho et al.,
+A U-Net of 0.9M parameters learns to tell the noise in images, of which every fourth pixel is one of its own (Ho et al.,
 2020; Nichol & Dhariwal, 2021). Images are drawn by DDIM from the averaged parameters (Song et al., 2021).
 """
 

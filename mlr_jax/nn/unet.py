@@ -31,8 +31,9 @@ class UNet(nn.Module):
 
     x [B, H, W, C], time [B] in [0, 1], y [B] int, of which `classes` is the null class "any" -> [B, H, W, C], 0 at the
     start. Each level has `depth` residual blocks of its width on the way down and as many on the way up, which see what
-    stood there on the way down (Ronneberger et al., 2015); between them, where the image is smallest, pixels attend to
-    each other (Ho et al., 2020). Time and class move and scale the maps of each block (Dhariwal & Nichol, 2021).
+    stood there on the way down (Ronneberger et al., 2015). Between them, where the image is smallest, are one block
+    more and attention among all pixels (Ho et al., 2020). Time and class move and scale the maps of every block
+    (Dhariwal & Nichol, 2021).
 
     patch: pixels of a patch's side, which is one pixel of the first level: work falls with its square
     classes: 0 has no class, and y is None
@@ -53,25 +54,23 @@ class UNet(nn.Module):
         """What is predicted for each pixel of x [B, H, W, C]."""
         self._check(x, y)
         told = _Told(4 * self.widths[0], self.classes, name="told")(time, y)
-        count = 0
 
-        def block(x: jax.Array) -> jax.Array:
-            nonlocal count
-            count += 1
-            return Block(self.dropout, name=f"block{count}")(x, told, train)
+        def block(x: jax.Array, name: str) -> jax.Array:
+            return Block(self.dropout, name=f"block_{name}")(x, told, train)
 
         h = Conv(self.widths[0], use_bias=True, kernel_init=LECUN, name="first")(to_patches(x, self.patch))
         passed = []
         for level, width in enumerate(self.widths):
             if level:
                 h = _dense(width, f"down{level}")(to_patches(h, 2))
-            for _ in range(self.depth):
-                h = block(h)
+            for index in range(self.depth):
+                h = block(h, f"down{level}_{index}")
                 passed.append(h)
-        h = block(Attention(self.heads, name="attention")(block(h)))
+        h = Attention(self.heads, name="attention")(block(h, "across"))
         for level, width in reversed(list(enumerate(self.widths))):
             for index in range(self.depth):
-                h = block(_dense(width, f"join{level}_{index}")(jnp.concatenate([h, passed.pop()], axis=-1)))
+                h = _dense(width, f"join{level}_{index}")(jnp.concatenate([h, passed.pop()], axis=-1))
+                h = block(h, f"up{level}_{index}")
             if level:
                 h = from_patches(_dense(4 * self.widths[level - 1], f"up{level}")(h), 2)
         h = nn.silu(GroupNorm(GROUPS, name="last_norm")(h))

@@ -42,7 +42,7 @@ def test_patches_and_depth_are_a_choice_and_no_class_is_one_too():
     y, variables = jax.jit(coarse.init_with_output)(jax.random.key(0), X, TIME)
     assert y.shape == X.shape
     assert variables["params"]["first"]["kernel"].shape == (3, 3, 2 * 2 * 2, 4)
-    assert sum(name.startswith("block") for name in variables["params"]) == 2 * 2 * 2 + 2
+    assert sum(name.startswith("block") for name in variables["params"]) == 2 * 2 * 2 + 1
 
 
 def test_sinusoids_tell_a_thousand_times_apart():

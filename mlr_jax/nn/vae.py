@@ -26,6 +26,20 @@ class DenseEncoder(nn.Module):
         return MLP(self.hidden, self.outputs)(jnp.concatenate([x, c], axis=-1))
 
 
+class AffineEncoder(nn.Module):
+    """x [B, ...] -> [B, outputs]: a first half that is affine in x, and a second that is the same for all x."""
+
+    outputs: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, c: jax.Array) -> jax.Array:
+        """Outputs [B, outputs]; c [B, K] must have no columns."""
+        half = self.outputs // 2
+        mean = nn.Dense(half)(x.reshape(x.shape[0], math.prod(x.shape[1:])))
+        log_std = self.param("log_std", nn.initializers.zeros_init(), (half,)).astype(mean.dtype)
+        return jnp.concatenate([mean, jnp.broadcast_to(log_std, mean.shape)], axis=-1)
+
+
 class DenseDecoder(nn.Module):
     """z [B, L] and a condition c [B, K] -> MLP -> [B, *shape]; K may be 0. Without hidden widths it is affine."""
 

@@ -1,5 +1,6 @@
 """A linear model whose every quantity is known: x = W z + b + sigma noise, q made wrong or exactly the posterior."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -19,12 +20,10 @@ model = linear_model(D, latents=L)
 
 def params_with(mean_shift: float = 0.0, extra_log_std: float = 0.0):
     """Parameters under which q(z | x) is the posterior, but moved by `mean_shift` and wider by `extra_log_std`."""
-    log_std = 0.5 * np.log(POSTERIOR_VARIANCE) + extra_log_std
-    kernel = np.concatenate([TO_MEAN.T, np.zeros((D, L))], axis=1)
-    bias = np.concatenate([mean_shift - TO_MEAN @ B, log_std])
-    layers = {"encoder": (kernel, bias), "decoder": (W.T, B)}
-    networks = {
-        name: {"MLP_0": {"Dense_0": {"kernel": jnp.float32(kernel), "bias": jnp.float32(bias)}}}
-        for name, (kernel, bias) in layers.items()
+    encoder = {
+        "Dense_0": {"kernel": TO_MEAN.T, "bias": mean_shift - TO_MEAN @ B},
+        "log_std": 0.5 * np.log(POSTERIOR_VARIANCE) + extra_log_std,
     }
-    return {**networks, "likelihood": {"log_std": jnp.log(jnp.float32(SIGMA))}}
+    decoder = {"MLP_0": {"Dense_0": {"kernel": W.T, "bias": B}}}
+    params = {"encoder": encoder, "decoder": decoder, "likelihood": {"log_std": np.log(SIGMA)}}
+    return jax.tree.map(jnp.float32, params)

@@ -7,6 +7,9 @@ With affine maps and Gaussian noise log p(x) is known, and its greatest value is
 Bishop, 1999; Lucas et al., 2019). Shown for 1,797 digits of 64 pixels, in units of their deviation: how near a linear
 VAE comes that is trained by its ELBO; how the bound of k importance-weighted samples rises with k where q is too wide;
 and what annealed importance sampling, which does without q, says of the same rows.
+
+Expected: a mean log p(x) of -48.39 nats and an ELBO of -48.40, where the greatest possible is -48.38; 1000 samples make
+up for a q that is 1.5 times too wide and costs 1.76 nats; annealed estimates within their intervals of 0.04 nats.
 """
 
 from dataclasses import dataclass

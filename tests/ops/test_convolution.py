@@ -113,6 +113,14 @@ def test_the_weight_gradient_in_parts_of_the_batch_is_that_of_the_whole(monkeypa
         close(pullback(g)[0], jax.vjp(partial(library, x, **settings), w)[1](g)[0])
 
 
+def test_the_input_gradient_in_parts_of_the_batch_is_that_of_the_whole(monkeypatch):
+    monkeypatch.setattr(convolution_on_cpu, "WINDOW_BYTES", 1)
+    x, w, settings = made(((7, 6), (4, 2), 2, 1, 2, 3, 1))
+    value, pullback = jax.vjp(lambda x: conv2d(x, w, **settings), x)
+    g = random(*value.shape)
+    close(pullback(g)[0], jax.vjp(lambda x: library(x, w, **settings), x)[1](g)[0])
+
+
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=["images", "kernels", "both"])
 def test_members_of_a_sweep_are_as_alone(axes):
     pair = (random(4, 2, 6, 5, 2), random(4, 3, 3, 2, 3))

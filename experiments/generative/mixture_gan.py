@@ -27,7 +27,15 @@ from mlr_jax.experiment.main import main
 from mlr_jax.experiment.run import Experiment
 from mlr_jax.experiment.settings import Settings
 from mlr_jax.generative.gan import Hypers, gan
-from mlr_jax.generative.gan_losses import flat_at_real, hinge, non_saturating, unit_slope, wasserstein
+from mlr_jax.generative.gan_losses import (
+    flat,
+    flat_at_real,
+    hinge,
+    non_saturating,
+    relativistic,
+    unit_slope,
+    wasserstein,
+)
 from mlr_jax.generative.gan_networks import dense_networks, generate
 from mlr_jax.generative.mode_coverage import WITHIN, mode_coverage
 
@@ -54,10 +62,10 @@ class Config(Settings):
     """Widths of both networks."""
     latents: int = 2
     """Numbers from which the generator makes a point."""
-    objective: Literal["non_saturating", "hinge", "wasserstein"] = "non_saturating"
+    objective: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "non_saturating"
     """What critic and generator minimise."""
-    penalty: Literal["none", "unit_slope", "flat_at_real"] = "flat_at_real"
-    """What the critic pays for its slope: nothing, for not being 1, or for not being 0 at real points."""
+    penalty: Literal["none", "unit_slope", "flat_at_real", "flat"] = "flat_at_real"
+    """What the critic pays for its slope: nothing, for not being 1, or for not being 0 at real points, or at all."""
     penalty_weight: float = 0.1
     """How much it pays."""
     spectral: bool = False
@@ -74,14 +82,16 @@ class Config(Settings):
 
 TINY = {"steps": 20, "seeds": 2, "chunk": 10, "eval_every": 10, "batch_size": 32, "hidden": (16,)}
 
-MIXTURES = {"ring": ring, "grid": grid}
-OBJECTIVES = {"non_saturating": non_saturating, "hinge": hinge, "wasserstein": wasserstein}
-PENALTIES = {"none": None, "unit_slope": unit_slope, "flat_at_real": flat_at_real}
+MIXTURES = {"ring": ring(), "grid": grid()}
+OBJECTIVES = {
+    "non_saturating": non_saturating, "relativistic": relativistic, "hinge": hinge, "wasserstein": wasserstein,
+}  # fmt: skip
+PENALTIES = {"none": None, "unit_slope": unit_slope, "flat_at_real": flat_at_real, "flat": flat}
 
 
 def build(config: Config) -> Experiment:
     """The experiment."""
-    mixture = MIXTURES[config.mixture]()
+    mixture = MIXTURES[config.mixture]
     rows = config.batch_size * config.critic_steps
     naming("--batch-size", check_batch_size, rows, ROWS)
     networks = dense_networks((2,), hidden=config.hidden, latents=config.latents, spectral=config.spectral)

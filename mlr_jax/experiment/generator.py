@@ -7,7 +7,7 @@ are measured by the same features: their numbers stand in one table.
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,8 +98,7 @@ def generator_scores(
         members = jax.tree.leaves(state)[0].shape[0]
         each = []
         for member in range(members):
-            one = member_of(state, member)
-            each.append(quality(judge(), lambda key, y, one=one: draw(one, key, y), jax.random.key(seed)))
+            each.append(quality(judge(), partial(draw, member_of(state, member)), jax.random.key(seed)))
         return {name: np.array([of[name] for of in each]) for name in each[0]}
 
     return scores

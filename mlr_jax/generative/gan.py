@@ -1,7 +1,7 @@
 """The generative adversarial network (Goodfellow et al., 2014): a generator, and a critic that tells real from made.
 
     critic:    min over D of  mean_b l_D(D(x_b), D(G(z_b))) + penalty
-    generator: min over G of  mean_b l_G(D(G(z_b))),           z ~ Normal(0, I)
+    generator: min over G of  mean_b l_G(D(x_b), D(G(z_b))),           z ~ Normal(0, I)
 
 in turn, several steps of the critic for each of the generator. Which losses and which penalty make the variants: see
 `generative/gan_losses.py`; networks are made, and drawn from, in `generative/gan_networks.py`.
@@ -85,7 +85,7 @@ Objective = Callable[[Variables], tuple[jax.Array, tuple[Variables, Metrics]]]
 
 
 def critic_objective(
-    game: Game, critic: Variables, generator: Variables, rows: Rows, key: Key, *, weight: jax.Array
+    game: Game, critic: Variables, generator: Variables, rows: Rows, key: Key, *, weight: jax.typing.ArrayLike
 ) -> tuple[jax.Array, tuple[Variables, Metrics]]:
     """The mean of l_D(D(x), D(G(z))) and of the penalty times its `weight`, [], over rows and z drawn by the key."""
     (networks, loss, penalise), (z_key, penalty_key) = game, jax.random.split(data_key(key))
@@ -104,10 +104,11 @@ def critic_objective(
 def generator_objective(
     game: Game, generator: Variables, critic: Variables, rows: Rows, key: Key
 ) -> tuple[jax.Array, tuple[Variables, Metrics]]:
-    """The mean of l_G(D(G(z))), [], over as many z as there are rows, of their classes."""
+    """The mean of l_G(D(x), D(G(z))), [], over as many z as there are rows, of their classes."""
     fake, made = _apply(game.networks.generator, generator, _latents(game.networks, data_key(key), rows), rows)
-    scores, _ = _apply(game.networks.critic, critic, fake, rows)
-    mean_loss = _mean(game.loss.generator(scores), rows)
+    real_scores, _ = _apply(game.networks.critic, critic, rows.x, rows)  # most losses ask not for it: not computed then
+    fake_scores, _ = _apply(game.networks.critic, critic, fake, rows)
+    mean_loss = _mean(game.loss.generator(real_scores, fake_scores), rows)
     return mean_loss, (made, {"generator_loss": mean_loss})
 
 
@@ -128,7 +129,7 @@ def gan(
     """
     game, shape_of_rate = Game(networks, loss, penalise), schedule or constant()
 
-    def optimizer(hypers: Hypers, rate: jax.Array) -> optax.GradientTransformation:
+    def optimizer(hypers: Hypers, rate: jax.typing.ArrayLike) -> optax.GradientTransformation:
         return optax.adam(rate, b1=hypers.b1, b2=hypers.b2)
 
     def init(key: Key, hypers: Hypers) -> State:

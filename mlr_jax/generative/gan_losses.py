@@ -13,25 +13,33 @@ from mlr_jax.core.types import Key
 
 
 class Loss(NamedTuple):
-    """critic: scores of real and of generated rows -> what it minimises; generator: those of generated rows -> same."""
+    """Both take the scores of real rows and those of generated ones: what the critic minimises, and the generator."""
 
     critic: Callable[[jax.Array, jax.Array], jax.Array]
-    generator: Callable[[jax.Array], jax.Array]
+    generator: Callable[[jax.Array, jax.Array], jax.Array]
 
 
 non_saturating = Loss(
     critic=lambda real, fake: jax.nn.softplus(-real) + jax.nn.softplus(fake),
-    generator=lambda fake: jax.nn.softplus(-fake),
+    generator=lambda real, fake: jax.nn.softplus(-fake),
 )
 """Cross-entropy; the generator minimises -log p(real), not log p(generated), of its rows (Goodfellow et al., 2014)."""
 
+relativistic = Loss(
+    critic=lambda real, fake: jax.nn.softplus(fake - real),
+    generator=lambda real, fake: jax.nn.softplus(real - fake),
+)
+"""Cross-entropy of which row of a pair is the real one (Jolicoeur-Martineau, 2019).
+
+It has no local minima at which the generator leaves out modes (Sun et al., 2020)."""
+
 hinge = Loss(
     critic=lambda real, fake: jax.nn.relu(1.0 - real) + jax.nn.relu(1.0 + fake),
-    generator=lambda fake: -fake,
+    generator=lambda real, fake: -fake,
 )
 """Margins of one on both sides (Lim & Ye, 2017)."""
 
-wasserstein = Loss(critic=lambda real, fake: fake - real, generator=lambda fake: -fake)
+wasserstein = Loss(critic=lambda real, fake: fake - real, generator=lambda real, fake: -fake)
 """The critic's loss is minus the earth mover's distance, if its slope is at most one (Arjovsky et al., 2017)."""
 
 
@@ -61,6 +69,12 @@ def flat_at_real(score: Score, real: jax.Array, fake: jax.Array, key: Key) -> Pe
     """|grad score|^2 / 2 at the real rows, where it is 0 in the end (R1: Mescheder et al., 2018)."""
     slope = slopes(score, real)
     return Penalty(0.5 * jnp.square(slope), slope)
+
+
+def flat(score: Score, real: jax.Array, fake: jax.Array, key: Key) -> Penalty:
+    """The same at real and at generated rows together; its slope is that at real rows (R1 + R2: Huang et al., 2024)."""
+    at_real, at_fake = slopes(score, real), slopes(score, fake)
+    return Penalty(0.5 * (jnp.square(at_real) + jnp.square(at_fake)), at_real)
 
 
 def slopes(score: Score, x: jax.Array) -> jax.Array:

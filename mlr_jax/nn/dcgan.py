@@ -122,13 +122,14 @@ class DenseCritic(nn.Module):
 
 def projected(h: jax.Array, y: jax.Array | None, *, classes: int, spectral: bool, train: bool) -> jax.Array:
     """w . h + b, and with classes e_y . h too: h [B, D] -> scores [B]. To be called within a compact module."""
-    last = SpectralDense(1, name="score") if spectral else nn.Dense(1, name="score")
-    score = last(h, train=train) if spectral else last(h)
+
+    def dense(x: jax.Array, outputs: int, name: str, use_bias: bool) -> jax.Array:
+        if spectral:
+            return SpectralDense(outputs, use_bias, name=name)(x, train=train)
+        return nn.Dense(outputs, use_bias, name=name)(x)
+
+    score = dense(h, 1, "score", use_bias=True)[:, 0]
     if not classes:
-        return score[:, 0]
-    known = jax.nn.one_hot(y, classes, dtype=h.dtype)
-    if spectral:
-        vectors = SpectralDense(h.shape[-1], use_bias=False, name="classes")(known, train=train)
-    else:
-        vectors = nn.Dense(h.shape[-1], use_bias=False, name="classes")(known)
-    return score[:, 0] + jnp.sum(vectors * h, axis=-1)
+        return score
+    vectors = dense(jax.nn.one_hot(y, classes, dtype=h.dtype), h.shape[-1], "classes", use_bias=False)
+    return score + jnp.sum(vectors * h, axis=-1)

@@ -28,9 +28,9 @@ def planar_samples(samples: Mapping[str, ArrayLike], means: ArrayLike, radius: f
             raise ValueError(f"planar_samples: {title!r} has samples of shape {points.shape}, wanted [N, 2]")
         distances = np.linalg.norm(points[:, None] - centres[None], axis=-1).min(1)
         is_good = distances <= radius
-        axes.scatter(*centres.T, s=30, facecolors="none", edgecolors=style.INK, linewidths=0.5)
-        axes.scatter(*points[is_good].T, s=1.5, color=style.PALETTE[0], linewidths=0)
-        axes.scatter(*points[~is_good].T, s=1.5, color=style.PALETTE[1], linewidths=0)
+        axes.scatter(centres[:, 0], centres[:, 1], s=30, facecolors="none", edgecolors=style.INK, linewidths=0.5)
+        for chosen, colour in ((is_good, style.PALETTE[0]), (~is_good, style.PALETTE[1])):
+            axes.scatter(points[chosen, 0], points[chosen, 1], s=1.5, color=colour, linewidths=0)
         axes.set_xlim(-reach, reach)
         axes.set_ylim(-reach, reach)
         axes.set_aspect("equal")

@@ -16,7 +16,7 @@ def _wasserstein(wrap: Wrap) -> Learner:
 
 
 def _conditional(wrap: Wrap) -> Learner:
-    return wrap(gan(dcgan_networks(SHAPE, widths=(4, 6), latents=2, classes=4, spectral=True), hinge))
+    return wrap(gan(dcgan_networks(SHAPE, widths=(4,), latents=2, classes=4, spectral=True), hinge))
 
 
 HYPERS = {"hypers": Hypers(1e-3, 2e-3), "other_hypers": Hypers(3e-4, 1e-3, 0.0, 0.9, 1.0, 0.5)}

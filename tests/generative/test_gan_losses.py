@@ -5,7 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlr_jax.generative.gan_losses import flat_at_real, hinge, non_saturating, slopes, unit_slope, wasserstein
+from mlr_jax.generative.gan_losses import (
+    flat,
+    flat_at_real,
+    hinge,
+    non_saturating,
+    relativistic,
+    slopes,
+    unit_slope,
+    wasserstein,
+)
 
 real, fake = np.array([2.0, -0.5]), np.array([-3.0, 0.5])
 
@@ -18,13 +27,14 @@ def sigmoid(x):
     ("loss", "of_critic", "of_generator"),
     [
         (non_saturating, -np.log(sigmoid(real)) - np.log(1 - sigmoid(fake)), -np.log(sigmoid(fake))),
+        (relativistic, -np.log(sigmoid(real - fake)), -np.log(sigmoid(fake - real))),
         (hinge, np.array([0.0, 1.5 + 1.5]), -fake),
         (wasserstein, fake - real, -fake),
     ],
 )
 def test_losses_are_those_of_their_papers(loss, of_critic, of_generator):
     np.testing.assert_allclose(loss.critic(jnp.array(real), jnp.array(fake)), of_critic, rtol=1e-5)
-    np.testing.assert_allclose(loss.generator(jnp.array(fake)), of_generator, rtol=1e-5)
+    np.testing.assert_allclose(loss.generator(jnp.array(real), jnp.array(fake)), of_generator, rtol=1e-5)
 
 
 x, made = jax.random.normal(jax.random.key(0), (2, 5, 3))
@@ -45,6 +55,9 @@ def test_slopes_are_looked_at_between_real_and_made_or_at_real_rows():
         return 0.5 * jnp.sum(x**2, axis=1)  # its slope at x is |x|
 
     np.testing.assert_allclose(flat_at_real(score, x, made, key).slope, np.linalg.norm(x, axis=1), rtol=1e-5)
+    both = flat(score, x, made, key)
+    squares = np.sum(np.square(x), axis=1) + np.sum(np.square(made), axis=1)
+    np.testing.assert_allclose(both.value, 0.5 * squares, rtol=1e-5)
     between = unit_slope(lambda x: x[:, 0] ** 2 / 2, jnp.full((200, 1), 3.0), jnp.full((200, 1), 1.0), key).slope
     assert 1.0 <= between.min() < 1.1
     assert 2.9 < between.max() <= 3.0

@@ -27,7 +27,7 @@ def diffusion_figures(
     A row for each of the first classes; the first image of a row is of the same noise in each picture. Empty where the
     parameters are not finite.
     """
-    from mlr_jax.report.classification import image_grid
+    from mlr_jax.report.mosaic import mosaic
 
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)):
         return {}
@@ -44,19 +44,12 @@ def diffusion_figures(
         "becoming_clear": jnp.moveaxis(path[shown], 1, 0).reshape(noise.shape),
         "interpolations": sampler.decode(variables, ways.reshape(noise.shape), y),
     }
-    titles = beside(class_names[:kinds], COLUMNS)
-    return {name: image_grid(images, titles, columns=COLUMNS) for name, images in pictures.items()}
+    names = list(class_names[:kinds])
+    return {name: mosaic(images.reshape(kinds, COLUMNS, *shape), names) for name, images in pictures.items()}
 
 
 def training_figure(taken: np.ndarray, every: int) -> "Figure":
     """What was drawn after each `every` steps, a row each: taken [T, B, H, W, C]."""
-    from mlr_jax.report.classification import image_grid
+    from mlr_jax.report.mosaic import mosaic
 
-    times, count = taken.shape[:2]
-    titles = beside([f"step {every * (row + 1)}" for row in range(times)], count)
-    return image_grid(taken.reshape(-1, *taken.shape[2:]), titles, columns=count)
-
-
-def beside(names: Sequence[str], columns: int) -> list[str]:
-    """Titles of a grid of which only the first picture of each row has one."""
-    return [name if column == 0 else "" for name in names for column in range(columns)]
+    return mosaic(taken, [f"step {every * (row + 1)}" for row in range(len(taken))])

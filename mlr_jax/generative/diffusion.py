@@ -29,8 +29,8 @@ def diffusion(model: nn.Module, schedule: NoiseSchedule, image_shape: Sequence[i
 
     L = E |eps - eps_theta(x_t, t, y)|^2 / D, over images x_0, steps t uniform in 1 to T and eps ~ N(0, I_D)
 
-    model: called as `model(x, time, y, train=...)` with x [B, *image_shape] in about [-1, 1], time = t / T [B] and y
-    [B] int, or None where there are no classes; returns the noise [B, *image_shape]. hypers.drop_class is how often
+    model: called as `model(x, time, y, train=...)` with x_t [B, *image_shape], time = t / T [B] and y [B] int, or None
+    where there are no classes; returns the velocity, [B, *image_shape] (see `noise_in`). hypers.drop_class is how often
     the model is told the null class, `classes`, so that it learns to do without too (Ho & Salimans, 2022).
 
     Batches hold x [B, *image_shape] in [0, 1], with classes y [B] int, and may hold mask [B]. The steps of a batch are
@@ -54,8 +54,8 @@ def diffusion(model: nn.Module, schedule: NoiseSchedule, image_shape: Sequence[i
         if y is not None:
             y = jnp.where(jax.random.bernoulli(class_key, hypers.drop_class, (rows,)), classes, y)
         x_t, rngs = noised(schedule, x_0, t, eps), {"dropout": dropout_key}
-        said: Any = model.apply(variables, x_t, t / num_steps, y, train=True, rngs=rngs)
-        return masked_mean(_squared(eps - said), mask), (variables, {})
+        told = noise_in(model, variables, schedule, x_t, t, y=y, train=True, rngs=rngs)
+        return masked_mean(_squared(eps - told), mask), (variables, {})
 
     def evaluate(variables: Variables, batch: Batch) -> Metrics:
         x_0, y, _ = _unpack(batch, shape, classes)
@@ -64,8 +64,7 @@ def diffusion(model: nn.Module, schedule: NoiseSchedule, image_shape: Sequence[i
             eps = jax.random.normal(jax.random.fold_in(jax.random.key(0), index), (1, *shape))
             eps = jnp.broadcast_to(eps, x_0.shape)
             t = jnp.broadcast_to(1 + _spread((index + 0.5) / EVALUATED_TIMES, 1, num_steps), x_0.shape[:1])
-            said: Any = model.apply(variables, noised(schedule, x_0, t, eps), t / num_steps, y)
-            return _squared(eps - said)
+            return _squared(eps - noise_in(model, variables, schedule, noised(schedule, x_0, t, eps), t, y=y))
 
         return {"loss": jnp.mean(jax.lax.map(at_step, jnp.arange(EVALUATED_TIMES)), axis=0)}
 
@@ -76,6 +75,21 @@ def noised(schedule: NoiseSchedule, x_0: jax.Array, t: jax.Array, eps: jax.Array
     """x_t = alpha_t x_0 + sigma_t eps: x_0 and eps [B, ...], t [B] int from 0 to T; returns [B, ...]."""
     alpha, sigma = (_column(jnp.asarray(part)[t], x_0) for part in schedule)
     return alpha * x_0 + sigma * eps
+
+
+def noise_in(
+    model: nn.Module, variables: Variables, schedule: NoiseSchedule, x_t: jax.Array, t: jax.Array,
+    *, y: jax.Array | None = None, **options: Any,
+) -> jax.Array:  # fmt: skip
+    """eps_theta = sigma_t x_t + alpha_t v_theta(x_t, t / T, y): x_t [B, ...], t and y [B] int -> [B, ...].
+
+    v = alpha_t eps - sigma_t x_0 is how fast x_t turns from image to noise (Salimans & Ho, 2022). A network that says
+    it need not hand x_t through, which is nearly all of eps where there is much noise, and the image that follows,
+    x_0 = alpha_t x_t - sigma_t v, is as exact there as anywhere.
+    """
+    alpha, sigma = (_column(jnp.asarray(part)[t], x_t) for part in schedule)
+    v: Any = model.apply(variables, x_t, t / schedule.num_steps, y, **options)
+    return sigma * x_t + alpha * v
 
 
 def as_signal(x: jax.Array) -> jax.Array:

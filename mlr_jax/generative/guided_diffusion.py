@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from mlr_jax.core.types import Key, Variables
-from mlr_jax.generative.diffusion import as_pixels
+from mlr_jax.generative.diffusion import as_pixels, noise_in
 from mlr_jax.generative.diffusion_sampling import Predict, ddim, ddim_path, ddpm, noise_of_rows
 from mlr_jax.generative.noise_schedule import NoiseSchedule
 
@@ -75,10 +75,10 @@ def predictor(
         asked, images = y, x
         if is_guided:
             asked, images = jnp.concatenate([y, jnp.full_like(y, classes)]), jnp.concatenate([x, x])
-        said: Any = model.apply(variables, images, jnp.full(images.shape[0], t / schedule.num_steps), asked)
+        eps = noise_in(model, variables, schedule, images, jnp.full(images.shape[0], t), y=asked)
         if not is_guided:
-            return said
-        told, untold = jnp.split(said, 2)
+            return eps
+        told, untold = jnp.split(eps, 2)
         return told + guidance * (told - untold)
 
     return predict

@@ -1,4 +1,4 @@
-"""A small U-Net that is told a time and a class: what predicts the noise in an image."""
+"""A small U-Net that is told a time and a class: what tells image from noise."""
 
 import math
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ from mlr_jax.ops.patches import from_patches, to_patches
 
 ZEROS = nn.initializers.zeros_init()
 LECUN = nn.initializers.lecun_normal()
+UNIT = nn.initializers.normal(1.0)
+"""Of classes, which then count as much as the time from the start."""
 
 GROUPS = 8
 """Of channels, each of which is normalised as one."""
@@ -131,7 +133,7 @@ class _Told(nn.Module):
     def __call__(self, time: jax.Array, y: jax.Array | None) -> jax.Array:
         told = nn.Dense(self.width, name="time")(sinusoids(time * STEPS_OF_TIME, FREQUENCIES, LONGEST_PERIOD))
         if y is not None:
-            told = told + nn.Embed(self.classes + 1, self.width, name="class")(y)
+            told = told + nn.Embed(self.classes + 1, self.width, embedding_init=UNIT, name="class")(y)
         return nn.silu(nn.Dense(self.width, name="both")(nn.silu(told)))
 
 

@@ -104,7 +104,7 @@ def test_the_path_of_ddim_ends_in_its_image():
 
 
 class Linear(nn.Module):
-    """eps = gain[class] x."""
+    """v = gain[class] x."""
 
     classes: int
 
@@ -124,7 +124,8 @@ def test_the_loss_is_that_of_the_definition():
     alpha, sigma = (part[1:, None].astype(np.float64) for part in schedule)
 
     def expected(gain, power):
-        return (gain**2 * alpha**2 * power.mean() + (1 - gain * sigma) ** 2).mean()
+        part = sigma + alpha * gain  # of x_t, which is taken for noise
+        return (part**2 * alpha**2 * power.mean() + (1 - part * sigma) ** 2).mean()
 
     for drop in (0.0, 1.0):
         loss, _ = jax.jit(task.loss)(variables, batch, jax.random.key(0), Hypers(drop_class=drop))
@@ -163,10 +164,11 @@ def test_a_small_network_learns_where_two_points_are_and_which_is_whose():
 def test_guidance_moves_away_from_the_null_class():
     variables = {"params": {"gain": jnp.array([0.2, 0.7, 0.4])}}
     x, y, t = jnp.ones((2, 3)), jnp.array([0, 1]), jnp.int32(5)
-    of = partial(guided.predictor, Linear(2), variables, cosine(10), y, classes=2)
-    np.testing.assert_allclose(of()(x, t)[:, 0], [0.2, 0.7], rtol=1e-6)
+    of, (alpha, sigma) = partial(guided.predictor, Linear(2), variables, cosine(10), y, classes=2), cosine(10)
+    np.testing.assert_allclose(of()(x, t)[:, 0], sigma[5] + alpha[5] * np.array([0.2, 0.7]), rtol=1e-5)
     np.testing.assert_allclose(of(0.0)(x, t), of()(x, t), rtol=1e-6)
-    np.testing.assert_allclose(of(2.0)(x, t)[:, 0], [0.2 + 2 * (0.2 - 0.4), 0.7 + 2 * (0.7 - 0.4)], rtol=1e-6)
+    decided = np.array([0.2 + 2 * (0.2 - 0.4), 0.7 + 2 * (0.7 - 0.4)])
+    np.testing.assert_allclose(of(2.0)(x, t)[:, 0], sigma[5] + alpha[5] * decided, rtol=1e-5)
 
 
 def test_pixels_and_signals_are_inverse_and_noise_is_mixed_by_the_step():

@@ -4,7 +4,7 @@
     python experiments/generative/diffusion.py --data mnist5k
     python experiments/generative/diffusion.py --data tfds:cifar10 --patch 1 --widths 64 128 128
 
-A U-Net of 0.9M parameters learns to tell the noise in images, of which every fourth pixel is one of its own (Ho et al.,
+A U-Net of 0.4M parameters learns to tell the noise in images, seen as patches of 2x2 pixels (Ho et al.,
 2020; Nichol & Dhariwal, 2021). Images are drawn by DDIM from the averaged parameters (Song et al., 2021).
 """
 
@@ -52,15 +52,15 @@ class Config(Settings):
 
     data: str = "fashion_mnist"
     """fashion_mnist, mnist5k, digits, tfds:NAME, or a path: an .npz file or a folder of images."""
-    steps: int = 10_000
+    steps: int = 7_500
     seeds: int = 1
     layout: Literal["vmap", "map"] = "map"
     chunk: int = 50
-    eval_every: int = 1000
+    eval_every: int = 1500
     checkpoint_every: int = 500
-    batch_size: int = 128
+    batch_size: int = 64
     """Images in a batch."""
-    widths: tuple[int, ...] = (48, 96)
+    widths: tuple[int, ...] = (32, 64)
     """Channels of each level, which halves the image of the level before it."""
     depth: int = 1
     """Residual blocks of a level, on the way down and on the way up."""
@@ -90,7 +90,7 @@ class Config(Settings):
     """How much of the parameters' moving average stays at a step; it is drawn from."""
     sampler: Method = "ddim"
     """Deterministic, or the Markov chain that was trained."""
-    sampling_steps: int = 50
+    sampling_steps: int = 25
     """Strides from noise to an image."""
     guidance: float = 2.0
     """How decidedly an image is to be of its class, where guided images are shown."""

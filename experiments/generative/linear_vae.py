@@ -88,16 +88,16 @@ def build(config: Config) -> Study:
 def measure(config: Config, x: jax.Array, watch: Stopwatch) -> Findings:
     """Likelihoods of all rows after training, and of some of them by every estimate."""
     model = linear_model(x.shape[1], latents=config.latents)
-    params, bound = watch.compiled("training, all seeds", partial(trained, config, model), x, repeats=0)
+    params, elbo = watch.compiled("training, all seeds", partial(trained, config, model), x, repeats=0)
+    bound = np.asarray(elbo)
     best = float(np.mean(pca.score_samples(pca.fit(pca.Hypers(), x, num_components=config.latents), x)))
     reached = np.asarray(jnp.mean(jax.vmap(log_marginal, in_axes=(0, None))(params, x), axis=1))
-    bound = np.asarray(bound)
     some = x[: config.estimated]
     exact = np.asarray(jnp.mean(jax.vmap(log_marginal, in_axes=(0, None))(params, some), axis=1))
     counts = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if config.samples % k == 0]
     of_members = jax.jit(lambda params, x: jax.lax.map(partial(estimates, config, model, x, counts), params))
-    bounds, annealed = watch.compiled("bounds and annealed chains, all seeds", of_members, params, some, repeats=0)
-    bounds, (value, error) = np.asarray(bounds), (np.asarray(part) for part in annealed)
+    found = watch.compiled("bounds and annealed chains, all seeds", of_members, params, some, repeats=0)
+    bounds, (value, error) = jax.tree.map(np.asarray, found)
     metrics = {
         "log_likelihood": reached,
         "elbo": bound,

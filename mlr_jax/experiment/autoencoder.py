@@ -15,7 +15,7 @@ from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.schedules import one_cycle
 from mlr_jax.core.types import Key, Learner, Resident, State, Task, TrainState
 from mlr_jax.data.arrays import Arrays, Dataset, check_arrays, check_batch_size, evaluation_batches
-from mlr_jax.data.augment import augment
+from mlr_jax.data.augment import Transform, augment
 from mlr_jax.data.augment.levels import binarise, dequantise, drawn_once
 from mlr_jax.data.images import load_images
 from mlr_jax.experiment.autoencoder_figures import autoencoder_figures
@@ -87,7 +87,7 @@ class Pixels(NamedTuple):
     train: Arrays
     test: Arrays
     class_names: tuple[str, ...]
-    transforms: tuple[Any, ...]
+    transforms: tuple[Transform, ...]
     levels: int
 
 
@@ -102,6 +102,10 @@ def autoencoder(
     dataset = images_of(config)
     pixels = pixels_of(config, dataset)
     naming("--batch-size", check_batch_size, config.batch_size, len(pixels.train["x"]))
+    devices = 1 if config.parallel == "members" else config.devices
+    if config.batch_size % devices:
+        raise ValueError(f"--batch-size: got {config.batch_size}, must be a multiple of the {devices} devices")
+    rows = math.ceil(EVALUATION_ROWS / devices) * devices
     classes = len(pixels.class_names) if config.conditional else 0
     model = model_for(pixels.train["x"].shape[1:], _likelihood(config), classes)
     task, hypers = _task(config, model)
@@ -111,7 +115,7 @@ def autoencoder(
         learner=on_device(_with_snapshots(config, learner, model), config.batch_size),
         source=Resident(jax.tree.map(jnp.asarray, pixels.train)),
         hypers=hypers,
-        evaluations={"test": lambda: evaluation_batches(pixels.test, EVALUATION_ROWS)},
+        evaluations={"test": lambda: evaluation_batches(pixels.test, rows)},
         items_per_step=config.batch_size,
         unit="images",
         figures=lambda state: autoencoder_figures(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mlr_jax.classical import pca
+from mlr_jax.classical import tsne
 from mlr_jax.core.types import Variables
 from mlr_jax.data.arrays import Arrays
 from mlr_jax.experiment.run import compiled
@@ -19,8 +19,10 @@ from mlr_jax.generative.snapshots import SnapshotState
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SIDE, MAPPED, WALKED = 10, 2000, 8
+SIDE, MAPPED, WALKED = 10, 1000, 8
 """Pictures in a row, test images whose place is mapped, and latent variables walked along: those that tell the most."""
+
+TSNE_STEPS = 400
 
 
 class Rows(NamedTuple):
@@ -72,8 +74,8 @@ def autoencoder_figures(
     if model.latents > 1:
         title, points = "means of q(z | x)", np.asarray(views.means)
         if model.latents > 2:
-            title += ", their first two principal components"
-            points = np.asarray(pca.transform(pca.fit(pca.Hypers(), points, num_components=2), points))
+            title, nearness = f"{title}, by t-SNE", tsne.Hypers(min(30.0, len(points) / 4))
+            points = np.asarray(tsne.fit(nearness, points, iterations=TSNE_STEPS, early_iterations=100).points)
         pictures["latent_map"] = embeddings([Panel(title, points, many.y)], class_names, axes_shown=True)
     return pictures
 

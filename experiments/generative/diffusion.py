@@ -8,6 +8,7 @@ A U-Net of 0.4M parameters learns to tell the noise in images, seen as patches o
 2020; Nichol & Dhariwal, 2021). Images are drawn by DDIM from the averaged parameters (Song et al., 2021).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -39,7 +40,10 @@ from mlr_jax.nn.unet import UNet
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SCHEDULES = {"cosine": noise_schedule.cosine, "linear": noise_schedule.linear}
+SCHEDULES: dict[str, Callable[[int], noise_schedule.NoiseSchedule]] = {
+    "cosine": noise_schedule.cosine,
+    "linear": noise_schedule.linear,
+}
 EVALUATED, EVALUATION_ROWS = 1000, 250
 """Test images at most whose noise is told at each evaluation, and how many at once."""
 SNAPSHOTS, SHOWN = 8, 10

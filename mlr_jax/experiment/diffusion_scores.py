@@ -40,8 +40,10 @@ def diffusion_scores(
 
     @jax.jit
     def bits(variables: Variables) -> jax.Array:
-        predict, options = predict_for(variables, y), {"samples": BOUND_SAMPLES, "decoder": of_levels()}
-        nats = negative_bound(predict, schedule, as_signal(x), jax.random.key(seed), **options)
+        nats = negative_bound(
+            predict_for(variables, y), schedule, as_signal(x), jax.random.key(seed), samples=BOUND_SAMPLES,
+            decoder=of_levels(),
+        )  # fmt: skip
         return bits_per_dimension(-jnp.mean(nats), x[0].size)
 
     def scores(split: str, state: State) -> Mapping[str, np.ndarray]:

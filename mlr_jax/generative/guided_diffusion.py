@@ -69,16 +69,15 @@ def predictor(
     eps = (1 + w) eps(x, y) - w eps(x, null): away from what any image looks like. The null class is `classes`. With w
     both are asked for in one batch; where it is None, or there is no class, the model is asked once.
     """
-    is_guided = guidance is not None and y is not None
+
+    def asked(x: jax.Array, t: jax.Array, y: jax.Array | None) -> jax.Array:
+        return noise_in(model, variables, schedule, x, jnp.full(x.shape[0], t), y=y)
 
     def predict(x: jax.Array, t: jax.Array) -> jax.Array:
-        asked, images = y, x
-        if is_guided:
-            asked, images = jnp.concatenate([y, jnp.full_like(y, classes)]), jnp.concatenate([x, x])
-        eps = noise_in(model, variables, schedule, images, jnp.full(images.shape[0], t), y=asked)
-        if not is_guided:
-            return eps
-        told, untold = jnp.split(eps, 2)
+        if guidance is None or y is None:
+            return asked(x, t, y)
+        both = jnp.concatenate([y, jnp.full_like(y, classes)])
+        told, untold = jnp.split(asked(jnp.concatenate([x, x]), t, both), 2)
         return told + guidance * (told - untold)
 
     return predict

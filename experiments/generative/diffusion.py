@@ -105,8 +105,8 @@ class Config(Settings):
 
 
 TINY = {
-    "data": "digits", "steps": 4, "seeds": 2, "chunk": 2, "eval_every": 4, "batch_size": 16, "widths": (4, 8),
-    "heads": 1, "patch": 1, "diffusion_steps": 20, "sampling_steps": 4, "judged": 60, "judge_steps": 4,
+    "data": "digits", "steps": 4, "seeds": 2, "chunk": 2, "eval_every": 4, "batch_size": 16, "widths": (4,),
+    "heads": 1, "patch": 2, "diffusion_steps": 20, "sampling_steps": 4, "judged": 60, "judge_steps": 4,
 }  # fmt: skip
 
 

@@ -91,6 +91,10 @@ class Asked(NamedTuple):
         """The size in the full or the short form."""
         return short if self.short else size
 
+    def words(self) -> dict[str, str]:
+        """Every field as text, to be kept beside what was measured."""
+        return {name: str(value) for name, value in self._asdict().items()}
+
     def beside(self, package: str) -> bool:
         """Whether peers are asked for and that package is there."""
         return self.peers and find_spec(package) is not None

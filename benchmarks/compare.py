@@ -18,12 +18,9 @@ import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import numpy as np
-
+from benchmarks.ratios import interval
 from benchmarks.rows import Row, read
 from mlr_jax.terminal import fail
-
-DRAWS, SEED = 2000, 0
 
 
 class Change(NamedTuple):
@@ -47,14 +44,6 @@ def changes(old: Sequence[Row], new: Sequence[Row]) -> list[Change]:
             ratio = row.median_s / before[name, who].median_s
             found.append(Change(name, who, row.is_ours, ratio, low, high))
     return found
-
-
-def interval(old: Sequence[float], new: Sequence[float]) -> tuple[float, float]:
-    """Of the ratio of medians, new / old: the 2.5 and 97.5 % points over draws of the repeats with replacement."""
-    rng = np.random.default_rng(SEED)
-    medians = [np.median(rng.choice(times, (DRAWS, len(times))), axis=1) for times in (new, old)]
-    low, high = np.quantile(medians[0] / medians[1], [0.025, 0.975])
-    return float(low), float(high)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.curves import Curve
-from benchmarks.rows import Row, fastest, names
+from benchmarks.ratios import fastest, names
+from benchmarks.rows import Row
 from mlr_jax.report import style
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from benchmarks import figures
 from benchmarks.curves import Curve, curves
-from benchmarks.rows import Row, mean_ratio, times_faster
+from benchmarks.ratios import fastest, interval, mean_ratio, times_faster
+from benchmarks.rows import Row
 from mlr_jax.report import atomic, markup, style
 from mlr_jax.report.formatting import MISSING, number
 
@@ -47,10 +48,21 @@ def _facts(rows: Sequence[Row]) -> str:
 
 
 def _beside_peers(rows: Sequence[Row]) -> list[str]:
-    if all(row.is_ours for row in rows):
+    ratios = times_faster(rows)
+    if not ratios:
         return []
     drawn = markup.figure(style.png(figures.ratios(rows)), "How often the fastest of ours is as fast as each peer")
-    return [markup.section("Beside others", markup.figures([drawn]))]
+    lines = [_beside(rows, name, ratio) for name, ratio in ratios.items()]
+    header = ["Case", "Fastest of ours", "Fastest peer", "Times as fast", "95 % interval"]
+    return [markup.section("Beside others", markup.figures([drawn]), markup.table(header, lines, words=3))]
+
+
+def _beside(rows: Sequence[Row], name: str, ratio: float) -> list[str]:
+    ours, peer = fastest(rows, name, ours=True), fastest(rows, name, ours=False)
+    assert ours is not None
+    assert peer is not None
+    low, high = interval(ours.seconds, peer.seconds)
+    return [name, ours.who, peer.who, f"{ratio:.2f}", f"{low:.2f} to {high:.2f}"]
 
 
 def _roofline(rows: Sequence[Row]) -> list[str]:

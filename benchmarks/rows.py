@@ -4,8 +4,9 @@ import json
 import math
 import os
 import platform
+import resource
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from benchmarks.case import PEER_PACKAGES, Case
+from benchmarks.case import PEER_PACKAGES, Asked, Case
 from benchmarks.ceilings import Ceilings, share_of_flops, share_of_roofline
 from benchmarks.in_turn import Measured
 
@@ -28,7 +29,8 @@ class Row(NamedTuple):
     seconds:  of each repeat; median_s, low_s and high_s are their median, 10 % and 90 % points
     times_ours: the median as a multiple of that of the fastest of ours
     number:   what shows that it is the same work; None where it is no number
-    held:     bytes that the program needs, its arguments among them
+    held:     bytes that the program needs, its arguments among them; peak: the most that the process (on an
+              accelerator: the device) has held until the end of the case
     of_flops, of_roofline: shares of the machine's ceilings
     """
 
@@ -52,6 +54,7 @@ class Row(NamedTuple):
     flops: float | None
     bytes: float | None
     held: int | None
+    peak: int
     of_flops: float | None
     of_roofline: float | None
     curve: str | None
@@ -74,15 +77,16 @@ def rows_of(name: str, case: Case, found: Mapping[str, Measured], machine: Mappi
                 compile_s=one.compile_s, first_s=one.first_s, median_s=median, low_s=low, high_s=high,
                 seconds=one.seconds, items_per_s=case.items / median, times_ours=median / best,
                 number=one.number if math.isfinite(one.number) else None, programs=one.programs,
-                recompiled=one.recompiled, **one.cost._asdict(), of_flops=share_of_flops(one.cost, median, most),
+                recompiled=one.recompiled, **one.cost._asdict(), peak=_peak(),
+                of_flops=share_of_flops(one.cost, median, most),
                 of_roofline=share_of_roofline(one.cost, median, most), **point, machine=machine,
             )
         )  # fmt: skip
     return rows
 
 
-def machine_now(most: Ceilings) -> dict[str, Any]:
-    """Device, versions, flags and ceilings: a part of each row."""
+def machine_now(most: Ceilings, asked: Asked) -> dict[str, Any]:
+    """Device, versions, flags and ceilings, and what was asked for: a part of each row."""
     device = jax.devices()[0]
     return {
         "device": f"{device.device_kind} x {jax.device_count()}",
@@ -92,6 +96,7 @@ def machine_now(most: Ceilings) -> dict[str, Any]:
         "versions": {name: version for name in PACKAGES if (version := _version(name))},
         "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
         "ceilings": most._asdict(),
+        "asked": asked.words(),
     }
 
 
@@ -119,26 +124,9 @@ def read(path: Path) -> list[Row]:
     return rows
 
 
-def fastest(rows: Sequence[Row], name: str, *, ours: bool) -> Row | None:
-    """Of a case, the fastest of ours or of the peers; None where there is none."""
-    some = [row for row in rows if row.name == name and row.is_ours is ours]
-    return min(some, key=lambda row: row.median_s, default=None)
-
-
-def times_faster(rows: Sequence[Row]) -> dict[str, float]:
-    """Of each case with a peer, how often the fastest of ours is as fast as the fastest peer."""
-    pairs = {name: (fastest(rows, name, ours=True), fastest(rows, name, ours=False)) for name in names(rows)}
-    return {name: peer.median_s / mine.median_s for name, (mine, peer) in pairs.items() if mine and peer}
-
-
-def mean_ratio(ratios: Iterable[float]) -> float:
-    """The geometric mean."""
-    return statistics.geometric_mean(ratios)
-
-
-def names(rows: Sequence[Row]) -> list[str]:
-    """The cases, in the order of the rows."""
-    return list(dict.fromkeys(row.name for row in rows))
+def _peak() -> int:
+    stats = jax.devices()[0].memory_stats() or {}
+    return stats.get("peak_bytes_in_use") or 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _version(package: str) -> str | None:

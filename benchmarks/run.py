@@ -33,7 +33,7 @@ import mlr_jax  # noqa: F401 (chooses the thread pool before JAX starts)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import page, profiling, rows
+from benchmarks import page, profiling, ratios, rows
 from benchmarks.case import PEER_PACKAGES, Asked, Case, LeftOut, Make
 from benchmarks.cases import FAMILIES
 from benchmarks.ceilings import ceilings
@@ -113,12 +113,12 @@ def chosen(words: Sequence[str]) -> dict[str, Make]:
 
 def timed(made: Mapping[str, Make], asked: Asked, arguments: argparse.Namespace) -> None:
     """Measure the cases and show the rows, those that were there already among them."""
-    found = there(arguments.out)
-    made = {name: make for name, make in made.items() if name not in rows.names(found)}
+    found = there(arguments.out, asked.words())
+    made = {name: make for name, make in made.items() if name not in ratios.names(found)}
     if asked.peers:
         missing = [package for package in PEER_PACKAGES if find_spec(package) is None]
         print(f"not installed, and left out: {', '.join(missing)}" if missing else "all peers are installed")
-    machine = rows.machine_now(ceilings(SHORT_CEILING if asked.short else None))
+    machine = rows.machine_now(ceilings(SHORT_CEILING if asked.short else None), asked)
     most = machine["ceilings"]
     print(f"{machine['device']}: product {most['flops'] / 1e9:.0f} GFLOP/s, triad {most['bytes'] / 1e9:.1f} GB/s")
     show_header()
@@ -145,12 +145,21 @@ def measured(name: str, case: Case, arguments: argparse.Namespace, machine: Mapp
     return rows.rows_of(name, case, measure({**case.ours, **case.peers}, arguments.repeats, pause), machine)
 
 
-def there(folder: Path | None) -> list[rows.Row]:
-    """The rows that the folder holds; it is made where it is not there."""
+def there(folder: Path | None, asked: Mapping[str, str]) -> list[rows.Row]:
+    """The rows that the folder holds; it is made where it is not there.
+
+    Raises ValueError for rows that were asked for in another way.
+    """
     if folder is None:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    return rows.read(folder) if (folder / rows.FILE).exists() else []
+    found = rows.read(folder) if (folder / rows.FILE).exists() else []
+    for name, value in asked.items():
+        for row in found:
+            if row.machine["asked"][name] != value:
+                before = row.machine["asked"][name]
+                raise ValueError(f"--out: {folder} holds rows with {name} {before}, not {value}; take another folder")
+    return found
 
 
 def show_header() -> None:
@@ -182,10 +191,12 @@ def show_summary(found: Sequence[rows.Row]) -> None:
             f"time ~ {curve.name}^{curve.exponent:.2f} ({curve.last:.2f} between the greatest two), {curve.who}; "
             f"the algorithm's exponent is {curve.stated:g}"
         )
-    ratios = rows.times_faster(found)
-    if ratios:
-        slower = [f"{name} {ratio:.2f}" for name, ratio in ratios.items() if ratio < 1]
-        print(f"{len(ratios)} cases beside peers: {rows.mean_ratio(ratios.values()):.2f} times as fast as the fastest")
+    faster = ratios.times_faster(found)
+    if faster:
+        slower = [f"{name} {ratio:.2f}" for name, ratio in faster.items() if ratio < 1]
+        print(
+            f"{len(faster)} cases beside peers: {ratios.mean_ratio(faster.values()):.2f} times as fast as the fastest"
+        )
         print(f"slower than a peer: {', '.join(slower) or 'none'}")
 
 

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import pytest
 from jax import lax
 
-from benchmarks import compare, page, rows, run
-from benchmarks.case import Case, Point, Program, Work
+from benchmarks import compare, page, ratios, rows, run
+from benchmarks.case import Asked, Case, Point, Program, Work
 from benchmarks.ceilings import Ceilings, share_of_flops, share_of_roofline, stated_flops
 from benchmarks.cost import Cost, cost_of
 from benchmarks.curves import curves
 from benchmarks.in_turn import Measured, measure
 
-MACHINE = rows.machine_now(Ceilings(2e9, 1e9))
+MACHINE = rows.machine_now(Ceilings(2e9, 1e9), Asked())
 
 
 def cost(function, *arguments, times=1):
@@ -105,7 +105,7 @@ def test_rows_come_back_from_their_file_and_damage_is_named(tmp_path):
     assert found[0].of_roofline == 0.5
     assert found[1].times_ours == 3.0
     assert found[1].number is None
-    assert rows.times_faster(found) == {"a/b": 3.0}
+    assert ratios.times_faster(found) == {"a/b": 3.0}
     with (tmp_path / rows.FILE).open("a") as file:
         file.write('{"name": "cut o')
     with pytest.raises(ValueError, match="line 3: is no row"):
@@ -134,7 +134,7 @@ def test_a_case_that_became_slower_than_its_noise_is_told(factor, code, tmp_path
 
 
 def test_noise_alone_is_not_slower():
-    low, high = compare.interval([1.0, 1.4, 0.9, 1.2, 1.1], [1.1, 1.3, 1.0, 1.3, 1.0])
+    low, high = ratios.interval([1.0, 1.4, 0.9, 1.2, 1.1], [1.1, 1.3, 1.0, 1.3, 1.0])
     assert low < 1 < high
 
 
@@ -158,6 +158,9 @@ def test_a_run_prints_and_writes_and_goes_on_where_it_stopped(tmp_path, capsys):
     assert len(re.findall("<img", html)) == 2  # the roofline and the curve
     run.main(words)
     assert (tmp_path / "out" / rows.FILE).read_text() == written
+    with pytest.raises(SystemExit):
+        run.main([*words, "--peers"])
+    assert "holds rows with peers False, not True" in capsys.readouterr().err
 
 
 def test_the_page_shows_what_is_there():

@@ -1,5 +1,8 @@
 """What a case is: the same piece of work as ours do it and as others do; and how a case can be asked for."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -111,3 +114,10 @@ Make = Callable[[Asked], Case]
 def computed(function: Callable[..., Any], *arguments: Any, number: Callable[[Any], Any] = float) -> Program:
     """A function of arguments, which are put on the device before, as one program."""
     return Program(jax.jit(function), jax.device_put(arguments), number)
+
+
+def temporary_folder() -> Path:
+    """An empty folder, which is removed when this process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="mlr_bench_"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

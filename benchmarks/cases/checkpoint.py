@@ -1,16 +1,13 @@
-"""A state of 45 million numbers (ResNet-18 and its momentum would be half of it) written to disk and read back.
+"""A state of 45 arrays of a million numbers each, written to disk and read back.
 
 Ours writes a digest of every array beside it and checks it when reading; PyTorch's `save` does not.
 """
-
-import tempfile
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.case import Asked, Case, Make, Work
+from benchmarks.case import Asked, Case, Make, Work, temporary_folder
 from benchmarks.peers import torch_files
 from mlr_jax.train.checkpoint import Checkpoints
 
@@ -20,13 +17,11 @@ ARRAYS, NUMBERS = 45, 1_000_000
 def save(asked: Asked) -> Case:
     """Written, and on the disk when the call returns."""
     state = state_of(asked)
-    folder = tempfile.TemporaryDirectory()
-    checkpoints = Checkpoints(Path(folder.name), keep=1)
+    checkpoints = Checkpoints(temporary_folder(), keep=1)
     step = 0
 
     def call() -> float:
         nonlocal step
-        assert folder.name  # it is removed when nobody needs it any more
         step += 1
         checkpoints.save(step, state)
         checkpoints.wait()
@@ -39,13 +34,11 @@ def save(asked: Asked) -> Case:
 def restore(asked: Asked) -> Case:
     """Read back and on the device: a number of it."""
     state = state_of(asked)
-    folder = tempfile.TemporaryDirectory()
-    checkpoints = Checkpoints(Path(folder.name), keep=1)
+    checkpoints = Checkpoints(temporary_folder(), keep=1)
     checkpoints.save(1, state)
     checkpoints.wait()
 
     def call() -> float:
-        assert folder.name
         found = checkpoints.restore(state)
         assert found is not None
         return float(jax.block_until_ready(found[1])["0"][0])

@@ -1,15 +1,18 @@
 """From nothing: what importing costs, and the time to the first step with and without compiled programs on disk.
 
-Each call starts a process of its own. The number is its exit code.
+Each call starts a process of its own. The number is its exit code, or the step that it got to.
 """
 
+import json
 import os
 import subprocess
 import sys
-import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmarks.case import Asked, Case, Make, Work
+from benchmarks.case import Asked, Case, Make, Work, temporary_folder
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FIRST_STEP = "experiments/vision/digits_mlp.py"
@@ -27,37 +30,53 @@ def training(asked: Asked) -> Case:
 
 
 def first_step(asked: Asked) -> Case:
-    """The digits MLP as a script to the end of its first step, its report included: cold and warm cache."""
-    warm = tempfile.TemporaryDirectory()
-    ours = {"ours, cold": _trained(None), "ours, warm": _trained(warm)}
-    return Case(ours, {}, 1, "starts")
+    """The digits MLP as a script, until its first step is on record: nothing compiled before, and all of it."""
+    full = temporary_folder()
+    return Case({"ours, cold": _started(temporary_folder), "ours, warm": _started(lambda: full)}, {}, 1, "starts")
 
 
 CASES: dict[str, Make] = {"import": package, "import_training": training, "first_step": first_step}
 
 
 def _importing(asked: Asked, ours: str, other: str) -> Case:
-    peers = {other: _python("-c", other)} if asked.peers else {}
+    peers = {other: _python(other)} if asked.peers else {}
     if asked.beside("torch"):
-        peers["import torch"] = _python("-c", "import torch")
-    return Case({"ours": _python("-c", ours)}, peers, 1, "starts")
+        peers["import torch"] = _python("import torch")
+    return Case({"ours": _python(ours)}, peers, 1, "starts")
 
 
-def _python(*words: str, **environment: str) -> Work:
-    command = [sys.executable, *words]
-    settings = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path[1:]]), **environment}
+def _environment(**more: str) -> dict[str, str]:
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **more}
 
+
+def _python(code: str) -> Work:
     def call() -> float:
-        return float(subprocess.run(command, env=settings, check=True, capture_output=True).returncode)
+        command = [sys.executable, "-c", code]
+        return float(subprocess.run(command, env=_environment(), check=True, capture_output=True).returncode)
 
     return Work(call)
 
 
-def _trained(cache: "tempfile.TemporaryDirectory[str] | None") -> Work:
+def _started(cache: Callable[[], Path]) -> Work:
+    """Returns the step on record."""
+
     def call() -> float:
-        with tempfile.TemporaryDirectory() as folder:
-            where = cache.name if cache else str(Path(folder) / "cache")
-            flags = ["--steps", "1", "--chunk", "1", "--seeds", "1", "--out", str(Path(folder) / "run")]
-            return _python(str(ROOT / FIRST_STEP), *flags, JAX_COMPILATION_CACHE_DIR=where).call()
+        folder = temporary_folder() / "run"
+        command = [sys.executable, str(ROOT / FIRST_STEP), "--chunk", "1", "--out", str(folder)]
+        environment = _environment(JAX_COMPILATION_CACHE_DIR=str(cache()))
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            while not (found := _first_record(folder / "records.jsonl")):
+                if process.poll() is not None:
+                    raise RuntimeError(f"{FIRST_STEP} ended before its first step")
+                time.sleep(0.005)
+            process.kill()
+        return float(found["step"])
 
     return Work(call)
+
+
+def _first_record(file: Path) -> dict[str, Any]:
+    """Empty while no line has been written to its end."""
+    *ended, _ = file.read_text().split("\n") if file.exists() else [""]
+    return json.loads(ended[0]) if ended else {}

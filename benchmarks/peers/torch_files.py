@@ -1,12 +1,12 @@
 """`torch.save` and `torch.load` of the same arrays, flushed to the disk."""
 
 import os
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.case import temporary_folder
 
 
 def saved(state: Mapping[str, Any]) -> Callable[[], float]:
@@ -14,10 +14,9 @@ def saved(state: Mapping[str, Any]) -> Callable[[], float]:
     import torch
 
     tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
-    folder = tempfile.TemporaryDirectory()
+    path = temporary_folder() / "state.pt"
 
     def call() -> float:
-        path = Path(folder.name) / "state.pt"
         with path.open("wb") as file:
             torch.save(tensors, file)
             file.flush()
@@ -31,12 +30,10 @@ def restored(state: Mapping[str, Any]) -> Callable[[], float]:
     """A call that reads it back."""
     import torch
 
-    folder = tempfile.TemporaryDirectory()
-    path = Path(folder.name) / "state.pt"
+    path = temporary_folder() / "state.pt"
     torch.save({name: torch.from_numpy(np.array(value)) for name, value in state.items()}, path)
 
     def call() -> float:
-        assert folder.name  # it is removed when nobody needs it any more
         return float(torch.load(path)["0"][0])
 
     return call

@@ -163,6 +163,13 @@ def test_a_run_prints_and_writes_and_goes_on_where_it_stopped(tmp_path, capsys):
     assert "holds rows with peers False, not True" in capsys.readouterr().err
 
 
+def test_a_profile_says_where_the_time_goes(capsys):
+    run.main(["mlp/sgd", "--short", "--profile"])
+    said = capsys.readouterr().out
+    assert "mlp/sgd, ours, scanned: " in said
+    assert re.search(r"%  product, (forward|backward)", said)
+
+
 def test_the_page_shows_what_is_there():
     assert "No case has been measured" in page.render([])
     html = page.render(results({"a/b": [1.0, 2.0], "a/c": [1.0, 1.0]}))

@@ -6,7 +6,7 @@ _EVENT = "/jax/core/compile/backend_compile_duration"
 _count = 0
 
 
-def _hear(event: str, seconds: float, **_: str | int) -> None:
+def _hear(event: str, duration_secs: float, **kwargs: str | int) -> None:
     global _count  # noqa: PLW0603 (JAX tells its listeners and keeps no count)
     _count += event == _EVENT
 

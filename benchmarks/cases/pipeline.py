@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.case import Asked, Case, Make, Program, Work, computed
+from benchmarks.case import Asked, Case, Contestant, Make, Program, Work, computed
 from benchmarks.cases.images import images, numpy_of
 from benchmarks.peers import torch_data
 from mlr_jax.core.hypers import as_arrays
@@ -16,7 +16,8 @@ from mlr_jax.core.on_device import on_device
 from mlr_jax.core.scan import repeat
 from mlr_jax.core.types import Batch, Hypers, Key, Learner, Metrics
 from mlr_jax.data.arrays import Arrays, from_arrays
-from mlr_jax.data.augment import in_order, random_crop, random_flip
+from mlr_jax.data.augment import random_crop, random_flip
+from mlr_jax.data.augment.task import in_order
 from mlr_jax.train.prefetch import prefetch
 
 BATCH, BATCHES = 128, 50
@@ -27,7 +28,7 @@ def batches(asked: Asked) -> Case:
     rows, batch, count = asked.of(20_000, 64), asked.of(BATCH, 4), asked.of(BATCHES, 2)
     arrays = {name: value[0] for name, value in numpy_of(images(1, rows, (32, 32, 3))).items()}
     source = from_arrays(arrays, batch, seed=0)
-    ours = {
+    ours: dict[str, Contestant] = {
         "ours, one after another": _drawn(lambda: map(jax.device_put, source.stream(0)), count),
         "ours, prefetched": _drawn(lambda: prefetch(source.stream(0)), count),
         "ours, on the device": _on_device(arrays, batch, count),

@@ -47,6 +47,8 @@ def ppo_512(asked: Asked) -> Case:
 def environment(asked: Asked, name: str, count: int) -> Case:
     """An environment alone under random actions, `count` side by side: the sum of rewards."""
     world = make(name)
+    assert world.num_actions is not None
+    num_actions = world.num_actions
     steps = asked.of(max(200, 200_000 // count), 4)
 
     def play(key: jax.Array) -> jax.Array:
@@ -55,7 +57,7 @@ def environment(asked: Asked, name: str, count: int) -> Case:
 
         def step(state: Any, key: jax.Array) -> tuple[Any, jax.Array]:
             action_key, step_key = jax.random.split(key)
-            actions = jax.random.randint(action_key, (count,), 0, world.num_actions)
+            actions = jax.random.randint(action_key, (count,), 0, num_actions)
             keys = jax.random.split(step_key, count)
             after = jax.vmap(world.step, (0, 0, 0, None))(keys, state, actions, world.params)
             return after.state, after.reward.sum()

@@ -3,7 +3,7 @@
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,10 +17,11 @@ PEER_PACKAGES = ("torch", "torch_geometric", "stable_baselines3")
 
 
 class Program(NamedTuple):
-    """Work of ours as one compiled program: compiled apart, and called `times` times in each call of the contestant.
+    """Work of ours as one compiled program, which is compiled apart.
 
-    function:  jitted; arguments -> result, or with `carries` -> (state, result), and the state is the first argument
-               of the next call
+    function:  jitted; arguments, and those of a turn behind them -> result; or with `carries` -> (state, result), and
+               the state is the first argument of the next call
+    turns:     a call of the contestant calls it once for each turn
     number:    of a result, what shows that it is the same work: the last loss, say
     """
 
@@ -28,7 +29,7 @@ class Program(NamedTuple):
     arguments: tuple[Any, ...]
     number: Callable[[Any], Any]
     carries: bool = False
-    times: int = 1
+    turns: Sequence[tuple[Any, ...]] = ((),)
 
 
 class Work(NamedTuple):

@@ -35,13 +35,14 @@ def cost_of(program: Program, compiled: Any) -> Cost:
     if memory is not None:
         held = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
         held -= memory.alias_size_in_bytes
-    traced = program.function.trace(*program.arguments)
+    traced = program.function.trace(*program.arguments, *program.turns[0])
     once, in_all = _once(traced.jaxpr), flops_of(traced.jaxpr)
     if in_all is None:
         return Cost(held=held)
     moved = (compiled.cost_analysis() or {}).get("bytes accessed", 0.0)
     grown = moved * in_all / once if once else moved
-    return Cost(program.times * in_all, program.times * grown or None, held)
+    turns = len(program.turns)
+    return Cost(turns * in_all, turns * grown or None, held)
 
 
 def flops_of(jaxpr: core.ClosedJaxpr) -> float | None:

@@ -67,12 +67,18 @@ def measure(contestants: Mapping[str, Contestant], repeats: int, pause_s: float 
     }  # fmt: skip
 
 
+def over_budget(contestant: Contestant, found: Measured) -> bool:
+    """Whether more was compiled than should be: one program once, or for other work of ours what it allows."""
+    allowed = 1 if isinstance(contestant, Program) else contestant.programs
+    return found.programs > allowed or found.recompiled > 0
+
+
 def make_ready(contestant: Contestant) -> Ready:
     """Compile it, where it is a program of ours."""
     if isinstance(contestant, Work):
         return Ready(contestant.call, contestant.number, contestant.share, None, Cost())
     since = time.perf_counter()
-    compiled = contestant.function.lower(*contestant.arguments).compile()
+    compiled = contestant.function.lower(*contestant.arguments, *contestant.turns[0]).compile()
     seconds = time.perf_counter() - since
     return Ready(_calling(compiled, contestant), contestant.number, 1.0, seconds, cost_of(contestant, compiled))
 
@@ -82,8 +88,8 @@ def _calling(compiled: Any, program: Program) -> Callable[[], Any]:
 
     def call() -> Any:
         nonlocal first
-        for _ in range(program.times):
-            result = compiled(first, *others)
+        for turn in program.turns:
+            result = compiled(first, *others, *turn)
             if program.carries:
                 first, result = result
         return jax.block_until_ready((first, result))[1]

@@ -34,10 +34,11 @@ def traced(program: Program) -> tuple[collections.Counter[str], dict[str, str]]:
     """Milliseconds of each operation of the second call, and where in the program as written each comes from."""
     from jax.profiler import ProfileData
 
-    compiled = program.function.lower(*program.arguments).compile()
+    arguments = (*program.arguments, *program.turns[0])
+    compiled = program.function.lower(*arguments).compile()
     origins = dict(re.findall(r'%([\w.\-]+) = .*?op_name="([^"]*)"', compiled.as_text()))
-    result: Any = jax.block_until_ready(compiled(*program.arguments))
-    arguments = (result[0], *program.arguments[1:]) if program.carries else program.arguments
+    result: Any = jax.block_until_ready(compiled(*arguments))
+    arguments = (result[0], *arguments[1:]) if program.carries else arguments
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):
             jax.block_until_ready(compiled(*arguments))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from benchmarks.case import Program
 from mlr_jax.core.scan import repeat, scan
@@ -13,13 +14,14 @@ Programs = Mapping[str, Program]
 
 
 def both_ways(learner: Learner, hypers: Hypers, batches: Batch) -> dict[str, Program]:
-    """One step a call, on the first batch again and again, and all batches, leaves [n, B, ...], in one scan."""
+    """A step for each of the batches, leaves [n, B, ...]: one a call, and all in one scan."""
     steps = jax.tree.leaves(batches)[0].shape[0]
-    first = jax.tree.map(lambda leaf: leaf[0], batches)
+    turns = [(jax.tree.map(lambda leaf, index=index: leaf[index], batches),) for index in range(steps)]
     step = jax.jit(learner.step, donate_argnums=0)
+    state = state_of(learner, hypers)
     return {
-        "ours, one step a call": Program(step, (state_of(learner, hypers), first), last_loss, True, steps),
-        "ours, scanned": Program(scan(learner, steps), (state_of(learner, hypers), batches), last_loss, True),
+        "ours, one step a call": Program(step, (state,), last_loss, True, turns),
+        "ours, scanned": Program(scan(learner, steps), (jax.tree.map(jnp.copy, state), batches), last_loss, True),
     }
 
 

@@ -81,7 +81,7 @@ def citations(asked: Asked) -> NodeSet:
     """The graph of a file, or one of Cora's size: 2,708 nodes, about 5,278 edges, about 18 words of 1,433 a node."""
     if asked.nodes is not None:
         return load_nodes(asked.nodes)
-    nodes, words = asked.of(2708, 60), asked.of(1433, 30)
+    nodes, words = asked.of(2708, 150), asked.of(1433, 30)
     return planted_partition(
         seed=0, num_nodes=nodes, num_classes=7, within=3.2, between=0.7, num_words=words, topical=0.04, common=0.009
     )

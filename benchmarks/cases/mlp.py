@@ -25,12 +25,12 @@ def sgd(asked: Asked) -> Case:
 
 
 def _case(asked: Asked, optimizer: Optimizer, hypers: Hypers, update: torch_classifiers.Update) -> Case:
-    rows, steps = asked.of(ROWS, 8), asked.of(STEPS, 2)
-    learner = asked.spread(gradient_learner(classification(MLP(WIDTHS, CLASSES), (INPUTS,)), optimizer))
+    rows, steps, widths = asked.of(ROWS, 8), asked.of(STEPS, 2), tuple(asked.of(width, 16) for width in WIDTHS)
+    learner = asked.spread(gradient_learner(classification(MLP(widths, CLASSES), (INPUTS,)), optimizer))
     batches = images(steps, rows, (INPUTS,))
     peers = {}
     if asked.beside("torch"):
-        model = lambda: torch_classifiers.mlp(INPUTS, WIDTHS, CLASSES)  # noqa: E731
+        model = lambda: torch_classifiers.mlp(INPUTS, widths, CLASSES)  # noqa: E731
         peers = torch_classifiers.both_ways(model, numpy_of(batches), update, short=asked.short)
     return Case(both_ways(learner, hypers, batches), peers, steps * rows, "rows", steps)
 

@@ -61,7 +61,7 @@ def length(asked: Asked, size: int) -> Case:
 def nodes(asked: Asked, size: int) -> Case:
     """Nodes of a graph, four edges each, that a GCN is trained on."""
     data = planted_partition(
-        seed=0, num_nodes=asked.of(size, 60), num_classes=7, within=3.2, between=0.8, num_words=100, topical=0.1
+        seed=0, num_nodes=asked.of(size, 150), num_classes=7, within=3.2, between=0.8, num_words=100, topical=0.1
     )
     ours = on_nodes(GCN((16,), 7), data, 0.01, FEW)
     return Case({"ours": ours}, {}, FEW * size, "nodes", FEW, Point("nodes", size, 1.0))

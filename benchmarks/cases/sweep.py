@@ -44,7 +44,7 @@ def mlp(asked: Asked) -> Case:
     alone = repeated(learner, NetworkHypers(1e-3), batch, steps)
     ours: dict[str, Contestant] = {
         f"sweep of {seeds}": swept(learner, seeds, lambda each: repeat(each, steps), batch),
-        f"{seeds} runs, one program": alone._replace(times=seeds),
+        f"{seeds} runs, one program": alone._replace(turns=[()] * seeds),
     }
     peers = {}
     if asked.beside("torch"):
@@ -65,7 +65,7 @@ def cnn(asked: Asked) -> Case:
     ours: dict[str, Contestant] = {
         f"sweep of {seeds}, side by side": swept(learner, seeds, lambda each: scan(each, steps), batches),
         f"sweep of {seeds}, one by one": swept(learner, seeds, lambda each: scan(each, steps), batches, "map"),
-        f"{seeds} runs, one program": alone._replace(times=seeds),
+        f"{seeds} runs, one program": alone._replace(turns=[()] * seeds),
     }
     return Case(ours, {}, seeds * steps, "member steps", steps)
 

@@ -12,13 +12,13 @@ from benchmarks.case import Asked, Case, Point, Program, Work
 from benchmarks.ceilings import Ceilings, share_of_flops, share_of_roofline, stated_flops
 from benchmarks.cost import Cost, cost_of
 from benchmarks.curves import curves
-from benchmarks.in_turn import Measured, measure
+from benchmarks.in_turn import Measured, measure, over_budget
 
 MACHINE = rows.machine_now(Ceilings(2e9, 1e9), Asked())
 
 
-def cost(function, *arguments, times=1):
-    program = Program(jax.jit(function), arguments, float, times=times)
+def cost(function, *arguments, turns=1):
+    program = Program(jax.jit(function), arguments, float, turns=[()] * turns)
     return cost_of(program, program.function.lower(*arguments).compile())
 
 
@@ -50,7 +50,7 @@ def test_a_product_costs_what_it_costs_and_a_loop_as_often_as_it_runs():
     assert cost(nested, x, kernels).flops == pytest.approx(15 * 2 * 8 * 16 * 16, rel=0.05)
     gradient = cost(jax.grad(lambda x, kernels: nested(x, kernels).sum()), x, kernels)
     assert gradient.flops == pytest.approx(2 * 15 * 2 * 8 * 16 * 16, rel=0.2)
-    assert cost(looped, x, kernels, times=4).flops == 4 * cost(looped, x, kernels).flops
+    assert cost(looped, x, kernels, turns=4).flops == 4 * cost(looped, x, kernels).flops
 
 
 def test_of_a_loop_of_unknown_length_nothing_is_said():
@@ -86,10 +86,15 @@ def test_a_program_that_is_compiled_in_a_repeat_is_noticed():
     found = measure({"ours": Work(compiles, lambda _: 0.0)}, 2, pause_s=0.0)
     assert found["ours"].programs >= 1
     assert found["ours"].recompiled >= 2
+    assert over_budget(Work(compiles, programs=found["ours"].programs), found["ours"])
+    assert over_budget(Work(compiles), found["ours"]._replace(recompiled=0))
+    assert not over_budget(Work(compiles, programs=9), found["ours"]._replace(recompiled=0))
 
 
 def test_a_program_carries_its_state_from_call_to_call():
-    counted = Program(jax.jit(lambda n, by: (n + by, n)), (jnp.int32(0), jnp.int32(2)), float, carries=True, times=3)
+    counted = Program(
+        jax.jit(lambda n, by: (n + by, n)), (jnp.int32(0), jnp.int32(2)), float, carries=True, turns=[()] * 3
+    )
     found = measure({"ours": counted}, 1, pause_s=0.0)
     assert found["ours"].number == 10.0  # the sixth sum before the last addition
 
@@ -161,6 +166,17 @@ def test_a_run_prints_and_writes_and_goes_on_where_it_stopped(tmp_path, capsys):
     with pytest.raises(SystemExit):
         run.main([*words, "--peers"])
     assert "holds rows with peers False, not True" in capsys.readouterr().err
+
+
+def test_a_run_that_compiles_again_fails(monkeypatch, capsys):
+    def make(asked):
+        return Case({"ours": Work(lambda: jax.jit(lambda x: x * 2.0)(1.0))}, {}, 1, "rows")
+
+    monkeypatch.setitem(run.FAMILIES, "mlp", {"again": make})
+    with pytest.raises(SystemExit) as stopped:
+        run.main(["mlp", "--short"])
+    assert stopped.value.code == 1
+    assert "compiled more than once: mlp/again" in capsys.readouterr().err
 
 
 def test_a_profile_says_where_the_time_goes(capsys):

@@ -124,5 +124,5 @@ def _search(
 
     work = Work(ours, lambda scores: np.max(np.mean(scores.test["score"], axis=(0, 2))), programs=4)
     peers = {"scikit-learn": Work(lambda: peer.fit(*rows), lambda search: search.best_score_)} if asked.peers else {}
-    fits = len(jax.tree.leaves(settings)[-1]) * 5
+    fits = max(leaf.size for leaf in jax.tree.leaves(settings)) * 5
     return Case({"ours": work}, peers, fits, "fits", 1)

@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend import core
 
-from benchmarks.case import Program
-
 
 class Cost(NamedTuple):
     """Of one call of a contestant: floating-point operations, bytes to and from memory, and bytes that it holds.
@@ -24,8 +22,8 @@ class Cost(NamedTuple):
     held: int | None = None
 
 
-def cost_of(program: Program, compiled: Any) -> Cost:
-    """Of a program and what was compiled of it.
+def cost_of(traced: Any, lowered: Any, compiled: Any, calls: int = 1) -> Cost:
+    """Of so many calls of a program, in its three stages (`jax.stages`).
 
     FLOPs are those of the program as written. Bytes are those of the compiled one, whose fused operations keep most
     values out of memory; those of loops are taken to grow as their FLOPs do.
@@ -35,34 +33,39 @@ def cost_of(program: Program, compiled: Any) -> Cost:
     if memory is not None:
         held = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
         held -= memory.alias_size_in_bytes
-    traced = program.function.trace(*program.arguments, *program.turns[0])
-    once, in_all = _once(traced.jaxpr), flops_of(traced.jaxpr)
+    once = _flops(lowered)
+    in_all = flops_of(traced.jaxpr, once)
     if in_all is None:
         return Cost(held=held)
     moved = (compiled.cost_analysis() or {}).get("bytes accessed", 0.0)
     grown = moved * in_all / once if once else moved
-    turns = len(program.turns)
-    return Cost(turns * in_all, turns * grown or None, held)
+    return Cost(calls * in_all, calls * grown or None, held)
 
 
-def flops_of(jaxpr: core.ClosedJaxpr) -> float | None:
-    """All FLOPs, those of loops as often as they run; None where there is a loop of unknown length."""
-    total = _once(jaxpr)
+def flops_of(jaxpr: core.ClosedJaxpr, once: float) -> float | None:
+    """All FLOPs, those of loops as often as they run; None where there is a loop of unknown length.
+
+    once: what they are where each loop's body runs once.
+    """
+    total = once
     for equation in _loops(jaxpr.jaxpr):
         if equation.primitive.name == "while":
             return None
-        body = flops_of(equation.params["jaxpr"])
-        if body is None:
+        body = equation.params["jaxpr"]
+        body_once = _flops(jax.jit(core.jaxpr_as_fun(body)).lower(*map(_shape, body.in_avals)))
+        in_all = flops_of(body, body_once)
+        if in_all is None:
             return None
-        total += body * equation.params["length"] - _once(equation.params["jaxpr"])
+        total += in_all * equation.params["length"] - body_once
     return total
 
 
-def _once(jaxpr: core.ClosedJaxpr) -> float:
-    """FLOPs where each loop's body runs once."""
-    shapes = [jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in jaxpr.in_avals]
-    found = jax.jit(core.jaxpr_as_fun(jaxpr)).lower(*shapes).cost_analysis() or {}
-    return float(found.get("flops", 0.0))
+def _flops(lowered: Any) -> float:
+    return float((lowered.cost_analysis() or {}).get("flops", 0.0))
+
+
+def _shape(aval: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype)
 
 
 def _loops(jaxpr: core.Jaxpr) -> Iterator[core.JaxprEqn]:

@@ -78,9 +78,12 @@ def make_ready(contestant: Contestant) -> Ready:
     if isinstance(contestant, Work):
         return Ready(contestant.call, contestant.number, contestant.share, None, Cost())
     since = time.perf_counter()
-    compiled = contestant.function.lower(*contestant.arguments, *contestant.turns[0]).compile()
+    traced = contestant.function.trace(*contestant.arguments, *contestant.turns[0])
+    lowered = traced.lower()
+    compiled = lowered.compile()
     seconds = time.perf_counter() - since
-    return Ready(_calling(compiled, contestant), contestant.number, 1.0, seconds, cost_of(contestant, compiled))
+    cost = cost_of(traced, lowered, compiled, len(contestant.turns))
+    return Ready(_calling(compiled, contestant), contestant.number, 1.0, seconds, cost)
 
 
 def _calling(compiled: Any, program: Program) -> Callable[[], Any]:

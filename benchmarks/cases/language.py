@@ -35,7 +35,7 @@ class Size(NamedTuple):
     rows: int
 
 
-SMALL, MEDIUM, SHORT = Size(128, 4, 4, 128, 16), Size(256, 6, 6, 384, 8), Size(32, 2, 2, 16, 2)
+SMALL, MEDIUM, SHORT = Size(128, 4, 4, 128, 16), Size(256, 6, 6, 384, 8), Size(32, 1, 2, 16, 2)
 
 
 def lstm(asked: Asked) -> Case:

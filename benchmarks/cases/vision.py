@@ -47,8 +47,8 @@ def resnet18(asked: Asked) -> Case:
 
 
 def vit_tiny(asked: Asked) -> Case:
-    """ViT-Ti on 64 patches of 4x4 of 32x32 images, batches of 64; in the short form two blocks."""
-    model = vit("tiny", CLASSES, patch=4).clone(depth=asked.of(12, 2))
+    """ViT-Ti on 64 patches of 4x4 of 32x32 images, batches of 64; in the short form one block."""
+    model = vit("tiny", CLASSES, patch=4).clone(depth=asked.of(12, 1))
     return _case(asked, model, 64, (32, 32, 3), torch_classifiers.vit_tiny)
 
 

@@ -10,16 +10,15 @@ from jax import lax
 from benchmarks import compare, page, ratios, rows, run
 from benchmarks.case import Asked, Case, Point, Program, Work
 from benchmarks.ceilings import Ceilings, share_of_flops, share_of_roofline, stated_flops
-from benchmarks.cost import Cost, cost_of
+from benchmarks.cost import Cost
 from benchmarks.curves import curves
-from benchmarks.in_turn import Measured, measure, over_budget
+from benchmarks.in_turn import Measured, make_ready, measure, over_budget
 
 MACHINE = rows.machine_now(Ceilings(2e9, 1e9), Asked())
 
 
 def cost(function, *arguments, turns=1):
-    program = Program(jax.jit(function), arguments, float, turns=[()] * turns)
-    return cost_of(program, program.function.lower(*arguments).compile())
+    return make_ready(Program(jax.jit(function), arguments, float, turns=[()] * turns)).cost
 
 
 def results(seconds_by_name, who="ours", point=None):

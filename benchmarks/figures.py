@@ -1,7 +1,7 @@
 """The figures of a benchmark's report."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from benchmarks.rows import Row
 from mlr_jax.report import style
 
 if TYPE_CHECKING:
-    from matplotlib.axis import Axis
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -29,7 +29,7 @@ def ratios(rows: Sequence[Row]) -> "Figure":
                 marker = style.MARKERS[whos.index(row.who) % len(style.MARKERS)]
                 axes.plot(row.median_s / best.median_s, place, marker, color=colours[row.who], markersize=5)
     axes.axvline(1.0, color=style.INK, linewidth=1)
-    _log_ticks(axes.xaxis)
+    _log_ticks(axes, "x")
     axes.set_yticks(range(len(shown)), shown)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     style.dress(axes, "", "times as fast (log scale; left of the line the peer is faster)")
@@ -50,8 +50,8 @@ def roofline(rows: Sequence[Row]) -> "Figure":
         axes.plot(intensity, (row.flops or 0) / row.median_s / 1e9, marker, color=colours[index], markersize=5)
     places = np.geomspace(min(intensities.min(), 0.1), 2 * max(intensities.max(), most["flops"] / most["bytes"]), 200)
     axes.plot(places, np.minimum(most["flops"], places * most["bytes"]) / 1e9, color=style.INK, linewidth=1.4)
-    _log_ticks(axes.xaxis)
-    _log_ticks(axes.yaxis)
+    _log_ticks(axes, "x")
+    _log_ticks(axes, "y")
     style.dress(axes, "", "operations a byte", "GFLOP/s")
     style.class_key(figure, families)
     return figure
@@ -65,17 +65,18 @@ def scaling(curves: Sequence[Curve]) -> "Figure":
         level = np.exp(np.mean(np.log(seconds) - curve.exponent * np.log(sizes)))
         axes.plot(sizes, 1e3 * level * sizes**curve.exponent, color=style.PALETTE[0], linewidth=1, alpha=0.6)
         axes.plot(sizes, 1e3 * seconds, "o", color=style.PALETTE[0], markersize=5)
-        _log_ticks(axes.yaxis)
+        _log_ticks(axes, "y")
         style.log_axis(axes, sizes)
         style.dress(axes, f"{curve.name}: exponent {curve.exponent:.2f} ({curve.stated:g})", curve.name, "ms a step")
     return figure
 
 
-def _log_ticks(axis: "Axis") -> None:
+def _log_ticks(axes: "Axes", which: Literal["x", "y"]) -> None:
     """A log axis with plain numbers at 1, 2 and 5 of each decade, as far as there is room."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axes.set(**{f"{which}scale": "log"})
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axis.set_minor_formatter(NullFormatter())

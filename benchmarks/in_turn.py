@@ -1,89 +1,100 @@
 """Contestants are called one after another, again and again, so that what disturbs one disturbs all."""
 
-import argparse
-import json
-import statistics
 import time
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from benchmarks import case_flags
+import jax
+
+from benchmarks.case import Contestant, Program, Work
+from benchmarks.compilations import compilations
+from benchmarks.cost import Cost, cost_of
 
 PAUSE_S = 0.3
 """Before each call: threads of the one before it may spin for some time, waiting for more to do."""
 
-Call = Callable[[], float]
-"""Does some work, and returns a number that shows that it is the same work: the last loss, say."""
 
+class Ready(NamedTuple):
+    """A contestant that can be called. compile_s is None where nothing was compiled apart."""
 
-class Case(NamedTuple):
-    """Contestants by name, those of PyTorch named after it; a call of each takes so many steps, of so many items."""
-
-    contestants: Mapping[str, Call]
-    steps: int
-    items: int
-
-
-Cases = Mapping[str, Callable[[bool], Case]]
-"""With peers or without -> the case."""
+    call: Callable[[], Any]
+    number: Callable[[Any], Any]
+    share: float
+    compile_s: float | None
+    cost: Cost
 
 
 class Measured(NamedTuple):
-    """Of each contestant: the median time of a call in seconds, and the number that its last call returned."""
+    """What was measured of a contestant, in seconds for the whole work of the case.
 
-    seconds: dict[str, float]
-    results: dict[str, float]
+    number:     what the result of its last call shows
+    programs:   how many were compiled until the first call had ended
+    recompiled: how many were after it, which should be none
+    """
+
+    compile_s: float | None
+    first_s: float
+    seconds: list[float]
+    number: float
+    programs: int
+    recompiled: int
+    cost: Cost
 
 
-def measure(contestants: Mapping[str, Call], repeats: int) -> Measured:
-    """All in turn, `repeats` times and once before, which is left out."""
-    times: dict[str, list[float]] = {who: [] for who in contestants}
+def measure(contestants: Mapping[str, Contestant], repeats: int, pause_s: float = PAUSE_S) -> dict[str, Measured]:
+    """All made ready, called once each, and then in turn `repeats` times."""
+    ready, programs = {}, {}
+    for who, contestant in contestants.items():
+        before = compilations()
+        ready[who] = make_ready(contestant)
+        programs[who] = compilations() - before
+    seconds: dict[str, list[float]] = {who: [] for who in ready}
+    recompiled = dict.fromkeys(ready, 0)
     results = {}
     for repeat in range(repeats + 1):
-        for who, call in contestants.items():
-            time.sleep(PAUSE_S)
-            since = time.perf_counter()
-            results[who] = call()
-            if repeat:
-                times[who].append(time.perf_counter() - since)
-    return Measured({who: statistics.median(spent) for who, spent in times.items()}, results)
+        for who, one in ready.items():
+            time.sleep(pause_s)
+            before, since = compilations(), time.perf_counter()
+            results[who] = one.call()
+            seconds[who].append((time.perf_counter() - since) / one.share)
+            (recompiled if repeat else programs)[who] += compilations() - before
+    return {
+        who: Measured(
+            one.compile_s, seconds[who][0], seconds[who][1:], float(one.number(results[who])),
+            programs[who], recompiled[who], one.cost,
+        )
+        for who, one in ready.items()
+    }  # fmt: skip
 
 
-def parser_of(description: str | None, cases: Cases) -> argparse.ArgumentParser:
-    """The flags of `compare`."""
-    parser = case_flags.parser_of(description, cases, repeats=7)
-    parser.add_argument("--no-peers", action="store_true", help="only ours")
-    return parser
+def over_budget(contestant: Contestant, found: Measured) -> bool:
+    """Whether more was compiled than should be: one program once, or for other work of ours what it allows."""
+    allowed = 1 if isinstance(contestant, Program) else contestant.programs
+    return found.programs > allowed or found.recompiled > 0
 
 
-def compare(cases: Cases, arguments: argparse.Namespace, unit: str) -> None:
-    """Measure the cases that are asked for, print a table, write JSON where asked."""
-    if not arguments.no_peers and not find_spec("torch"):
-        print("not installed, and left out: torch")
-    rows: list[dict[str, Any]] = []
-    print(f"{'case':12}{'who':28}{'ms a step':>10}{unit + '/s':>10}{'x ours':>8}{'result':>9}")
-    for name in arguments.cases or cases:
-        for row in rows_of(name, cases[name](not arguments.no_peers), arguments.repeats, unit):
-            rows.append(row)
-            numbers = f"{row['ms']:10.1f}{row[f'{unit}_per_s']:10.0f}{row['ratio']:8.2f}{row['result']:9.3f}"
-            print(f"{row['case']:12}{row['who']:28}{numbers}", flush=True)
-    if arguments.out:
-        arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
+def make_ready(contestant: Contestant) -> Ready:
+    """Compile it, where it is a program of ours."""
+    if isinstance(contestant, Work):
+        return Ready(contestant.call, contestant.number, contestant.share, None, Cost())
+    since = time.perf_counter()
+    traced = contestant.function.trace(*contestant.arguments, *contestant.turns[0])
+    lowered = traced.lower()
+    compiled = lowered.compile()
+    seconds = time.perf_counter() - since
+    cost = cost_of(traced, lowered, compiled, len(contestant.turns))
+    return Ready(_calling(compiled, contestant), contestant.number, 1.0, seconds, cost)
 
 
-def rows_of(name: str, case: Case, repeats: int, unit: str) -> list[dict[str, Any]]:
-    """`ratio` is to the time of the fastest contestant that is not PyTorch."""
-    seconds, results = measure(case.contestants, repeats)
-    best = min(spent for who, spent in seconds.items() if not who.startswith("PyTorch"))
-    return [
-        {
-            "case": name,
-            "who": who,
-            "ms": 1e3 * spent / case.steps,
-            f"{unit}_per_s": case.steps * case.items / spent,
-            "ratio": spent / best,
-            "result": results[who],
-        }
-        for who, spent in seconds.items()
-    ]
+def _calling(compiled: Any, program: Program) -> Callable[[], Any]:
+    first, *others = program.arguments
+
+    def call() -> Any:
+        nonlocal first
+        for turn in program.turns:
+            result = compiled(first, *others, *turn)
+            if program.carries:
+                first, result = result
+        return jax.block_until_ready((first, result))[1]
+
+    return call

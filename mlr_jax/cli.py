@@ -1,9 +1,10 @@
-"""`mlr`: list the experiments, run one, write its report again, compare runs.
+"""`mlr`: list the experiments, run one, write its report again, compare runs, measure speed.
 
 mlr list
 mlr run vision/digits_cnn --tiny
 mlr report runs/vision/digits_cnn/001
 mlr compare runs/vision/digits_cnn/001 runs/vision/digits_mlp/001
+mlr bench vision/lenet --peers
 """
 
 import ast
@@ -21,14 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of `mlr`. Exits with 2 and one line on a bad argument."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands: dict[str, Callable[[list[str]], None]] = {
-        "list": list_experiments, "run": run, "report": report, "compare": compare
+        "list": list_experiments, "run": run, "report": report, "compare": compare, "bench": bench
     }  # fmt: skip
     if not words or words[0] in ("-h", "--help"):
         print(__doc__)
         return
     if words[0] not in commands:
         fail(f"command: got {words[0]!r}, allowed are {', '.join(commands)}")
-    if {"-h", "--help"} & set(words[1:2]):
+    if {"-h", "--help"} & set(words[1:2]) and words[0] != "bench":
         print(__doc__)
         return
     commands[words[0]](words[1:])
@@ -56,8 +57,7 @@ def run(words: list[str]) -> None:
         if len(same) != 1:
             fail(f"mlr run: got {name!r}, which is no experiment; {hint}")
         name = same[0]
-    sys.argv = [str(found[name]), *words[1:]]
-    runpy.run_path(str(found[name]), run_name="__main__")
+    _start(found[name], words[1:])
 
 
 def report(words: list[str]) -> None:
@@ -78,17 +78,33 @@ def compare(words: list[str]) -> None:
     Console().print(_or_fail(table_of, words))
 
 
+def bench(words: list[str]) -> None:
+    """Measure speed with the flags of `python benchmarks/run.py`."""
+    _start(_or_fail(_in_checkout, "benchmarks", "run.py")[0], words)
+
+
 def experiments() -> dict[str, Path]:
     """The experiment files by name (`vision/digits_cnn`): of the current folder, or of the package's checkout.
 
     Raises FileNotFoundError where neither has an `experiments` folder.
     """
-    places = [Path.cwd() / "experiments", Path(__file__).resolve().parent.parent / "experiments"]
+    files = _in_checkout("experiments", "*/*.py")
+    return {f"{file.parent.name}/{file.stem}": file for file in files if not file.stem.startswith("_")}
+
+
+def _in_checkout(folder: str, pattern: str) -> list[Path]:
+    places = [above / folder for above in (Path.cwd(), Path(__file__).resolve().parent.parent)]
     for place in places:
-        files = sorted(place.glob("*/*.py"))
+        files = sorted(place.glob(pattern))
         if files:
-            return {f"{file.parent.name}/{file.stem}": file for file in files if not file.stem.startswith("_")}
-    raise FileNotFoundError(f"experiments: looked in {' and '.join(map(str, places))}; run mlr in a checkout")
+            return files
+    raise FileNotFoundError(f"{folder}: looked in {' and '.join(map(str, places))}; run mlr in a checkout")
+
+
+def _start(file: Path, words: list[str]) -> None:
+    """Run a script as `python FILE WORDS` would."""
+    sys.argv = [str(file), *words]
+    runpy.run_path(str(file), run_name="__main__")
 
 
 def _or_fail(function: Callable[..., Any], *arguments: Any) -> Any:

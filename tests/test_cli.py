@@ -120,6 +120,13 @@ def test_compare_shows_the_metrics_of_both(runs, capsys):
     assert "second" in shown
 
 
+def test_bench_hands_the_flags_to_the_benchmark(here, capsys):
+    (here / "benchmarks").mkdir()
+    (here / "benchmarks" / "run.py").write_text(HELLO)
+    cli.main(["bench", "vision", "--help"])
+    assert capsys.readouterr().out == f"hello from {here / 'benchmarks' / 'run.py'} vision --help\n"
+
+
 def test_help_is_shown(capsys):
     for words in ([], ["-h"], ["--help"]):
         cli.main(words)
@@ -129,7 +136,7 @@ def test_help_is_shown(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["lst"], "command: got 'lst', allowed are list, run, report, compare"),
+        (["lst"], "command: got 'lst', allowed are list, run, report, compare, bench"),
         (["list", "all"], "usage: mlr list (got 1 arguments: all)"),
         (["report"], "usage: mlr report DIR (got 0 arguments: )"),
         (["report", "a", "b"], "usage: mlr report DIR (got 2 arguments: a b)"),

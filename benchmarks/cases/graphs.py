@@ -1,8 +1,10 @@
-"""The graph cases: each makes its data, and pairs one of our training loops with the same in PyTorch."""
+"""Graph networks, beside the same in PyTorch and PyTorch Geometric.
 
-from collections.abc import Callable, Mapping
-from importlib.util import find_spec
-from typing import Any, NamedTuple
+GCN and GAT are trained on a whole citation graph, GIN on batches of graphs that are made beforehand on both sides. The
+loss of ours includes the penalty, that of the others does not.
+"""
+
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -10,9 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks.cases import graph_peers
+from benchmarks.case import Asked, Case, Make, Program, Work
+from benchmarks.peers import torch_graphs
+from benchmarks.training import last_loss, repeated, state_of
 from mlr_jax.core.gradient import gradient_learner
-from mlr_jax.core.scan import repeat, scan
+from mlr_jax.core.scan import scan
 from mlr_jax.data.graphs.load import load_graphs, load_nodes
 from mlr_jax.data.graphs.planetoid import normalise_rows
 from mlr_jax.data.graphs.random_graphs import planted_partition, trees_and_cycles
@@ -21,94 +25,77 @@ from mlr_jax.graphs import graph_prediction, node_classification
 from mlr_jax.graphs.attention import GAT
 from mlr_jax.graphs.convolution import GCN
 from mlr_jax.graphs.isomorphism import GIN
-from mlr_jax.ops.graph import Size, pack, pad, size_of
+from mlr_jax.ops.graph import GraphsTuple, Size, pack, pad, size_of
 from mlr_jax.ops.sparse import sparse_matrix
 from mlr_jax.supervised.classification import Hypers as ClassificationHypers
 
-EPOCHS = 10
-"""Of one call, on a graph whose nodes are classified."""
-
-BATCH, BATCHES = 128, 8
-"""Graphs of a batch, and batches of one call."""
-
-GIN_WIDTHS = (32, 32, 32, 32)
+EPOCHS, BATCH, BATCHES = 10, 128, 8
+"""Epochs of one call; graphs of a batch, and batches of one call."""
 
 
-class Case(NamedTuple):
-    """One call of ours, and one of each peer by name, all of which train on for `items` units and return the loss."""
+def gcn(asked: Asked) -> Case:
+    """GCN as in the paper: 16 hidden units, dropout 0.5."""
+    data, epochs = citations(asked), asked.of(EPOCHS, 2)
+    peers = {}
+    if asked.beside("torch"):
+        peers["PyTorch, dense features"] = Work(torch_graphs.gcn_torch(data, epochs, sparse=False))
+        peers["PyTorch, sparse features"] = Work(torch_graphs.gcn_torch(data, epochs, sparse=True))
+    if asked.beside("torch_geometric"):
+        peers["PyTorch Geometric"] = Work(torch_graphs.gcn_geometric(data, epochs))
+    ours = on_nodes(GCN((16,), len(data.class_names)), data, torch_graphs.RATE, epochs)
+    return Case({"ours": ours}, peers, epochs, "epochs", epochs)
 
-    ours: Callable[[], float]
-    peers: Mapping[str, Callable[[], float]]
-    items: int
-    unit: str
+
+def gat(asked: Asked) -> Case:
+    """GAT as in the paper: 8 heads of 8 units, dropout 0.6."""
+    data, epochs = citations(asked), asked.of(EPOCHS, 2)
+    peers = {}
+    if asked.beside("torch"):
+        peers["PyTorch"] = Work(torch_graphs.gat_torch(data, epochs))
+    if asked.beside("torch_geometric"):
+        peers["PyTorch Geometric"] = Work(torch_graphs.gat_geometric(data, epochs))
+    ours = on_nodes(GAT((8,), len(data.class_names)), data, torch_graphs.RATE / 2, epochs)
+    return Case({"ours": ours}, peers, epochs, "epochs", epochs)
 
 
-def installed() -> list[str]:
-    """Which of torch and torch_geometric can be imported."""
-    return [name for name in ("torch", "torch_geometric") if find_spec(name)]
+def gin(asked: Asked) -> Case:
+    """GIN of four layers of 32 units, dropout 0.5, batches of 128 graphs."""
+    data, widths = molecules(asked), (asked.of(32, 4),) * asked.of(4, 2)
+    batch, batches = asked.of(BATCH, 4), asked.of(BATCHES, 2)
+    rng = np.random.default_rng(0)
+    chosen = [rng.permutation(np.arange(max(len(data.y), batch)) % len(data.y))[:batch] for _ in range(batches)]
+    packed = [(pack([data.graphs[row] for row in rows]), data.y[rows]) for rows in chosen]
+    peers = {}
+    if asked.beside("torch"):
+        peers["PyTorch"] = Work(torch_graphs.gin(packed, widths, geometric=False))
+    if asked.beside("torch_geometric"):
+        peers["PyTorch Geometric"] = Work(torch_graphs.gin(packed, widths, geometric=True))
+    ours = _on_graphs(GIN(int(data.y.max()) + 1, widths, dropout=0.5), packed)
+    return Case({"ours": ours}, peers, batch * batches, "graphs", batches)
 
 
-def citations(path: str | None) -> NodeSet:
+CASES: dict[str, Make] = {"gcn": gcn, "gat": gat, "gin": gin}
+
+
+def citations(asked: Asked) -> NodeSet:
     """The graph of a file, or one of Cora's size: 2,708 nodes, about 5,278 edges, about 18 words of 1,433 a node."""
-    if path is not None:
-        return load_nodes(path)
+    if asked.nodes is not None:
+        return load_nodes(asked.nodes)
+    nodes, words = asked.of(2708, 150), asked.of(1433, 30)
     return planted_partition(
-        seed=0, num_nodes=2708, num_classes=7, within=3.2, between=0.7, num_words=1433, topical=0.04, common=0.009
+        seed=0, num_nodes=nodes, num_classes=7, within=3.2, between=0.7, num_words=words, topical=0.04, common=0.009
     )
 
 
-def molecules(path: str | None) -> GraphSet:
+def molecules(asked: Asked) -> GraphSet:
     """The graphs that a word or path names, or as many trees and graphs with a cycle, of MUTAG's sizes."""
-    return load_graphs(path) if path is not None else trees_and_cycles(seed=0, num_graphs=1024, least=10, most=26)
+    if asked.graphs is not None:
+        return load_graphs(asked.graphs)
+    return trees_and_cycles(seed=0, num_graphs=asked.of(1024, 8), least=10, most=26)
 
 
-def gcn(nodes: str | None, graphs: str | None) -> Case:
-    """GCN as in the paper: 16 hidden units, dropout 0.5."""
-    data = citations(nodes)
-    peers: dict[str, Callable[[], float]] = {}
-    if "torch" in installed():
-        peers["PyTorch, dense features"] = graph_peers.gcn_torch(data, EPOCHS, sparse=False)
-        peers["PyTorch, sparse features"] = graph_peers.gcn_torch(data, EPOCHS, sparse=True)
-    if "torch_geometric" in installed():
-        peers["PyTorch Geometric"] = graph_peers.gcn_geometric(data, EPOCHS)
-    return Case(_on_nodes(GCN((16,), len(data.class_names)), data, graph_peers.RATE), peers, EPOCHS, "epochs")
-
-
-def gat(nodes: str | None, graphs: str | None) -> Case:
-    """GAT as in the paper: 8 heads of 8 units, dropout 0.6."""
-    data = citations(nodes)
-    peers: dict[str, Callable[[], float]] = {}
-    if "torch" in installed():
-        peers["PyTorch"] = graph_peers.gat_torch(data, EPOCHS)
-    if "torch_geometric" in installed():
-        peers["PyTorch Geometric"] = graph_peers.gat_geometric(data, EPOCHS)
-    return Case(_on_nodes(GAT((8,), len(data.class_names)), data, graph_peers.RATE / 2), peers, EPOCHS, "epochs")
-
-
-def gin(nodes: str | None, graphs: str | None) -> Case:
-    """GIN of four layers of 32 units, dropout 0.5, batches of 128 graphs that are made beforehand on both sides."""
-    data = molecules(graphs)
-    rng = np.random.default_rng(0)
-    chosen = [rng.permutation(np.arange(max(len(data.y), BATCH)) % len(data.y))[:BATCH] for _ in range(BATCHES)]
-    packed = [(pack([data.graphs[row] for row in rows]), data.y[rows]) for rows in chosen]
-    sizes = [size_of(graph) for graph, _ in packed]
-    size = Size(max(s.nodes for s in sizes) + 1, max(s.edges for s in sizes), BATCH + 1)
-    batches = [{"graph": pad(graph, size), "y": np.append(y, 0).astype(np.int32)} for graph, y in packed]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches)
-    model = GIN(int(data.y.max()) + 1, GIN_WIDTHS, dropout=0.5)
-    task = graph_prediction.graph_classification(model, jax.tree.map(jnp.asarray, batches[0]["graph"]))
-    learner = gradient_learner(task, lambda hypers: optax.adam(hypers.learning_rate))
-    hypers = ClassificationHypers(graph_peers.RATE)
-    ours = _trained(learner, hypers, scan(learner, BATCHES), stacked)
-    peers: dict[str, Callable[[], float]] = {}
-    if "torch" in installed():
-        peers["PyTorch"] = graph_peers.gin(packed, GIN_WIDTHS, geometric=False)
-    if "torch_geometric" in installed():
-        peers["PyTorch Geometric"] = graph_peers.gin(packed, GIN_WIDTHS, geometric=True)
-    return Case(ours, peers, BATCH * BATCHES, "graphs")
-
-
-def _on_nodes(model: nn.Module, data: NodeSet, rate: float) -> Callable[[], float]:
+def on_nodes(model: nn.Module, data: NodeSet, rate: float, epochs: int) -> Program:
+    """Epochs of Adam on the training nodes of one graph, whose features are a sparse matrix where most are 0."""
     nodes = normalise_rows(data.graph.nodes)
     rows, columns = np.nonzero(nodes)
     x: Any = sparse_matrix(rows, columns, nodes[rows, columns], nodes.shape)
@@ -116,19 +103,15 @@ def _on_nodes(model: nn.Module, data: NodeSet, rate: float) -> Callable[[], floa
     batch = jax.tree.map(jnp.asarray, {"graph": data.graph._replace(nodes=x), "y": data.y, "mask": mask})
     task = node_classification.node_classification(model, batch["graph"])
     learner = gradient_learner(task, lambda hypers: optax.adam(hypers.learning_rate))
-    hypers = node_classification.Hypers(rate, graph_peers.DECAY)
-    return _trained(learner, hypers, repeat(learner, EPOCHS), batch)
+    return repeated(learner, node_classification.Hypers(rate, torch_graphs.DECAY), batch, epochs)
 
 
-def _trained(learner: Any, hypers: Any, program: Any, data: Any) -> Callable[[], float]:
-    state = jax.jit(learner.init)(jax.random.key(0), hypers)
-
-    def call() -> float:
-        nonlocal state
-        state, metrics = program(state, data)
-        return float(metrics["loss"][-1])
-
-    return call
-
-
-CASES: dict[str, Callable[[str | None, str | None], Case]] = {"gcn": gcn, "gat": gat, "gin": gin}
+def _on_graphs(model: nn.Module, packed: list[tuple[GraphsTuple, np.ndarray]]) -> Program:
+    sizes = [size_of(graph) for graph, _ in packed]
+    size = Size(max(s.nodes for s in sizes) + 1, max(s.edges for s in sizes), len(packed[0][1]) + 1)
+    batches = [{"graph": pad(graph, size), "y": np.append(y, 0).astype(np.int32)} for graph, y in packed]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches)
+    task = graph_prediction.graph_classification(model, jax.tree.map(jnp.asarray, batches[0]["graph"]))
+    learner = gradient_learner(task, lambda hypers: optax.adam(hypers.learning_rate))
+    state = state_of(learner, ClassificationHypers(torch_graphs.RATE))
+    return Program(scan(learner, len(packed)), (state, stacked), last_loss, carries=True)

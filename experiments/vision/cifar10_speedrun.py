@@ -4,8 +4,9 @@
     python experiments/vision/cifar10_speedrun.py --data FOLDER
 
 FOLDER holds SPLIT/CLASS/*.jpg. The recipe follows Page, "How to train your ResNet" (2018), and Jordan, "94% on CIFAR-10
-in 3.29 seconds on a single GPU" (2024), with narrower stages. A test image is judged with its mirror image.
-The goal is a test accuracy of 90 %; seen so far: 87.0 % in 22 minutes on 2 cores.
+in 3.29 seconds on a single GPU" (2024), with narrower stages and Muon. A test image is judged with its mirror image.
+The goal is a test accuracy of 90 %; seen so far, on images that had been compressed: 88.4 % in 31 minutes on 2 cores.
+For such images `--whitening 3e-2` keeps what compression left from being amplified.
 """
 
 from dataclasses import dataclass
@@ -30,23 +31,27 @@ class Config(ImageSettings):
     data: str = "tfds:cifar10"
     seeds: int = 1
     layout: Literal["vmap", "map"] = "map"
-    batch_size: int = 256
-    steps: int = 1950
-    """Ten epochs of 50,000 images."""
-    chunk: int = 25
-    eval_every: int = 975
-    checkpoint_every: int = 400
-    optimizer: Literal["adamw", "sgd", "muon"] = "sgd"
-    learning_rate: float = 0.4
-    momentum: float = 0.85
-    weight_decay: float = 2e-4
+    batch_size: int = 512
+    steps: int = 760
+    """Not quite eight epochs of 50,000 images."""
+    chunk: int = 20
+    eval_every: int = 380
+    checkpoint_every: int = 190
+    optimizer: Literal["adamw", "sgd", "muon"] = "muon"
+    learning_rate: float = 0.24
+    momentum: float = 0.6
+    weight_decay: float = 0.1
     label_smoothing: float = 0.2
     standardise: bool = True
     test_time_flip: bool = True
-    widths: tuple[int, ...] = (32, 128, 128)
+    widths: tuple[int, ...] = (48, 192, 192)
     """Channels of each stage."""
+    whitening: float = 5e-4
+    """What is added to the variances of patches before whitening divides by them."""
     shift: int = 2
     """Pixels by which images are moved at most."""
+    crop: int = 0
+    """The side of what is cut out of each training image, which takes less time; 0 cuts nothing off."""
 
 
 TINY = {
@@ -58,17 +63,21 @@ WHITENED = 5000
 
 
 def build(config: Config) -> Experiment:
-    """The experiment."""
+    """The experiment. Raises ValueError, naming the flag, for a crop that cannot be cut."""
     splits = image_splits(config)
+    side = min(splits.train["x"].shape[1:3])
+    if not 0 <= config.crop <= side:
+        raise ValueError(f"--crop: got {config.crop}, allowed are 0 to {side}, the side of these images")
     images = splits.train["x"][:: max(1, len(splits.train["x"]) // WHITENED)]  # of all classes, however they are sorted
     if config.standardise:
         images = np.asarray(standardised(jnp.asarray(images), *channel_moments(splits.train["x"])))
-    filters = whitening_filters(images)
+    filters = whitening_filters(images, epsilon=config.whitening)
 
     def model(classes: int) -> FastCifarNet:
         return FastCifarNet(filters, classes, config.widths)
 
-    transforms = (partial(random_crop, padding=config.shift), random_flip)
+    cut = partial(random_crop, padding=config.shift, size=config.crop or None)
+    transforms = (cut, random_flip)
     schedule = one_cycle(config.steps, rise=0.23, start=0.2)
     return image_classifier(config, model, transforms, schedule=schedule, splits=splits)
 

@@ -8,7 +8,7 @@ import jax
 from mlr_jax.core.types import Batch, Hypers, Key, Metrics, Task, Variables
 
 Transform = Callable[[Key, jax.Array], jax.Array]
-"""key, image [H, W, C] -> image of the same shape and dtype."""
+"""key, image [H, W, C] -> image of the same dtype, of one shape for all keys."""
 
 
 def augment(task: Task, *transforms: Transform) -> Task:

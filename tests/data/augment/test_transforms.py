@@ -35,6 +35,19 @@ def test_crops_are_exactly_the_windows_of_the_padded_image(padding):
     assert {crop.tobytes() for crop in crops} == windows
 
 
+@pytest.mark.parametrize(("padding", "size"), [(0, 2), (0, 4), (1, 3), (1, 6)])
+def test_smaller_crops_are_exactly_the_windows_of_their_size(padding, size):
+    padded = np.pad(np.asarray(IMAGE), ((padding, padding), (padding, padding), (0, 0)))
+    height, width = padded.shape[:2]
+    windows = {
+        padded[top : top + size, left : left + size].tobytes()
+        for top in range(height - size + 1)
+        for left in range(width - size + 1)
+    }
+    crops = over_keys(lambda key, image: random_crop(key, image, padding, size))
+    assert {crop.tobytes() for crop in crops} == windows
+
+
 def test_flip_mirrors_columns_of_half_of_the_images_and_is_its_own_inverse():
     flipped = over_keys(random_flip)
     mirrored = (flipped != np.asarray(IMAGE)).any((1, 2, 3))
@@ -116,6 +129,8 @@ def test_the_wrapped_task_gets_a_key_of_its_own():
     ("call", "message"),
     [
         (lambda key: random_crop(key, IMAGE, -1), "padding must be at least 0, got -1"),
+        (lambda key: random_crop(key, IMAGE, 1, 7), "size: got 7, allowed are 1 to 6"),
+        (lambda key: random_crop(key, IMAGE, 0, 0), "size: got 0, allowed are 1 to 4"),
         (
             lambda key: random_crop(key, IMAGE[None], 1),
             r"image must be one image, \[H, W, C\], got shape \[1, 5, 4, 2\]",

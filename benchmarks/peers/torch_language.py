@@ -1,11 +1,19 @@
-"""The networks of `cases/language.py` in PyTorch, on all cores. torch is imported where a peer is made."""
+"""The networks of the language cases in PyTorch, on all cores. torch is imported where a peer is made."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from benchmarks.case import Work
+
 RATE, DECAY, HIDDEN = 1e-3, 0.1, 0.15
+
+
+def both_ways(model: Callable[[], Any], tokens: np.ndarray, *, short: bool) -> dict[str, Work]:
+    """Eager and, in the full form, compiled."""
+    works = {"PyTorch": Work(trained(model(), tokens, compiled=False))}
+    return works if short else {**works, "PyTorch, compiled": Work(trained(model(), tokens, compiled=True))}
 
 
 def trained(model: Any, tokens: np.ndarray, *, compiled: bool) -> Callable[[], float]:

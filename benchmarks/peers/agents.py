@@ -1,7 +1,6 @@
-"""PPO on CartPole by others, with the settings that are this package's defaults: steps of the environment a second."""
+"""PPO on CartPole by others, with the settings that are this package's defaults."""
 
 import sys
-import time
 import types
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 STEPS_AT_ONCE = 4 * 128
 SETTINGS: dict[str, Any] = {
@@ -70,8 +70,8 @@ def _make_with_five_values(name: str) -> tuple[Any, Any]:
     return Old(), params
 
 
-def stable_baselines3(seconds: float) -> float:
-    """Stable-Baselines3's steps a second over about so many seconds, one seed: several run one after another."""
+def stable_baselines3(updates: int) -> Callable[[], float]:
+    """Stable-Baselines3 goes on for so many updates of one seed: several seeds run one after another."""
     import torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
@@ -81,10 +81,12 @@ def stable_baselines3(seconds: float) -> float:
         gamma=0.99, gae_lambda=0.95, clip_range=0.2, clip_range_vf=0.2, ent_coef=0.01, vf_coef=0.5, max_grad_norm=0.5,
         policy_kwargs={"net_arch": {"pi": [64, 64], "vf": [64, 64]}}, device="cpu",
     )  # fmt: skip
-    torch.set_num_threads(1)  # for networks so small more threads are slower
-    agent.learn(4 * STEPS_AT_ONCE)
-    since, steps = time.perf_counter(), 0
-    while time.perf_counter() - since < seconds:
-        agent.learn(8 * STEPS_AT_ONCE, reset_num_timesteps=False)
-        steps += 8 * STEPS_AT_ONCE
-    return steps / (time.perf_counter() - since)
+
+    def call() -> float:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # for networks so small more threads are slower
+        agent.learn(updates * STEPS_AT_ONCE, reset_num_timesteps=False)
+        torch.set_num_threads(threads)
+        return float(np.mean([episode["r"] for episode in agent.ep_info_buffer or [{"r": np.nan}]]))
+
+    return call

@@ -1,4 +1,4 @@
-"""The graph networks of `cases/graphs.py` in PyTorch, written out, and of the layers of PyTorch Geometric.
+"""The networks of the graph cases in PyTorch, written out, and of the layers of PyTorch Geometric.
 
 Each function returns a call that trains on for some epochs (or batches) and returns the last loss. torch is imported by
 those who make a peer, and by nobody else.

@@ -1,25 +1,39 @@
-"""The networks of `cases/vision.py` in PyTorch, channels last, on all cores. torch is imported where a peer is made."""
+"""The classifiers of the MLP and vision cases in PyTorch, on all cores. torch is imported where a peer is made."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from benchmarks.case import Work
+
 RATE, MOMENTUM = 0.01, 0.9
 
+Update = Callable[[Any], Any]
+"""The parameters of a model -> the optimizer."""
 
-def trained(model: Any, batches: Mapping[str, np.ndarray], *, compiled: bool) -> Callable[[], float]:
-    """Steps of SGD with momentum, one for each batch of x [n, B, H, W, C] and y [n, B]."""
+
+def both_ways(
+    model: Callable[[], Any], batches: Mapping[str, np.ndarray], update: Update, *, short: bool
+) -> dict[str, Work]:
+    """Eager and, in the full form, compiled: a step for each batch of x [n, B, ...] and y [n, B]."""
+    works = {"PyTorch": Work(trained(model(), batches, update, compiled=False))}
+    return works if short else {**works, "PyTorch, compiled": Work(trained(model(), batches, update, compiled=True))}
+
+
+def trained(model: Any, batches: Mapping[str, np.ndarray], update: Update, *, compiled: bool) -> Callable[[], float]:
+    """Steps of an optimizer on the cross-entropy; images [n, B, H, W, C] lie channels last in memory."""
     import torch
 
     model = model.to(memory_format=torch.channels_last).train()
-    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=MOMENTUM)
+    optimizer = update(model.parameters())
     forward = torch.compile(model) if compiled else model
-    images = [torch.from_numpy(x.copy()).permute(0, 3, 1, 2) for x in batches["x"]]  # channels last in memory
+    inputs = [torch.from_numpy(x.copy()) for x in batches["x"]]
+    inputs = [x.permute(0, 3, 1, 2) if x.ndim == 4 else x for x in inputs]
     labels = [torch.from_numpy(y.astype(np.int64)) for y in batches["y"]]
 
     def call() -> float:
-        for x, y in zip(images, labels, strict=True):
+        for x, y in zip(inputs, labels, strict=True):
             optimizer.zero_grad()
             loss = torch.nn.functional.cross_entropy(forward(x), y)
             loss.backward()
@@ -27,6 +41,43 @@ def trained(model: Any, batches: Mapping[str, np.ndarray], *, compiled: bool) ->
         return float(loss.detach())
 
     return call
+
+
+def sgd(parameters: Any) -> Any:
+    """Stochastic gradient descent with momentum."""
+    import torch
+
+    return torch.optim.SGD(parameters, lr=RATE, momentum=MOMENTUM)
+
+
+def adam(parameters: Any) -> Any:
+    """Adam, fused."""
+    import torch
+
+    return torch.optim.Adam(parameters, lr=1e-3, fused=True)
+
+
+def mlp(inputs: int, widths: tuple[int, ...], outputs: int) -> Any:
+    """Linear maps with relu between them."""
+    from torch import nn
+
+    layers: list[Any] = []
+    for before, after in zip((inputs, *widths), (*widths, outputs), strict=True):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def cnn(size: int, widths: tuple[int, ...], hidden: int) -> Any:
+    """Convolution, normalisation, relu and pooling for each width, then a hidden layer; one channel."""
+    from torch import nn
+
+    layers: list[Any] = []
+    for before, after in zip((1, *widths), widths, strict=False):
+        convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
+        layers += [convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+        size //= 2
+    inner = nn.Linear(widths[-1] * size * size, hidden, bias=False)
+    return nn.Sequential(*layers, nn.Flatten(), inner, nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, 10))
 
 
 def lenet() -> Any:

@@ -12,8 +12,8 @@ GAN_RATE, GAN_B1, GAN_AVERAGING = 2e-4, 0.5, 0.999
 GAN_LATENTS, GAN_WIDTHS = 100, (64, 128, 256)
 
 
-def vae(images: np.ndarray, *, compiled: bool) -> Callable[[], float]:
-    """Steps of Adam on the ELBO of a convolutional VAE, one for each batch of images [n, B, 28, 28, 1] of 0 and 1."""
+def vae(images: np.ndarray, compiled: bool) -> Callable[[], float]:
+    """Steps of Adam on the ELBO of a convolutional VAE, one for each batch of images [n, B, 28, 28, 1] in [0, 1]."""
     import torch
     from torch import nn
 
@@ -55,7 +55,7 @@ def vae(images: np.ndarray, *, compiled: bool) -> Callable[[], float]:
     return call
 
 
-def dcgan(images: np.ndarray, *, compiled: bool) -> Callable[[], float]:
+def dcgan(images: np.ndarray, compiled: bool) -> Callable[[], float]:
     """Steps of Adam of a critic and then of a generator, one for each batch of images [n, B, 32, 32, 3] in [0, 1].
 
     The generator's parameters are averaged, as ours are.

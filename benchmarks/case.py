@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 
@@ -14,6 +14,8 @@ from mlr_jax.core.parallel import data_parallel, device_mesh
 from mlr_jax.core.types import Learner
 
 PEER_PACKAGES = ("torch", "torch_geometric", "stable_baselines3")
+
+Size = TypeVar("Size", int, tuple[int, ...])
 
 
 class Program(NamedTuple):
@@ -91,8 +93,8 @@ class Asked(NamedTuple):
     graphs: str | None = None
     purejaxrl: Path | None = None
 
-    def of(self, size: int, short: int) -> int:
-        """The size in the full or the short form."""
+    def of(self, size: Size, short: Size) -> Size:
+        """The size, or the sizes, in the full or the short form."""
         return short if self.short else size
 
     def words(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from classical import boosting_cases, cluster_cases, kernel_cases, linear_cases, naive_bayes_cases
+from generative import diffusion_cases, gan_cases, vae_cases
 from graphs import graph_cases, link_cases, node_cases
 from language import language_cases, seq2seq_cases, text_cases
 from learner_case import Case, Wrap, image_batch
@@ -82,4 +83,7 @@ LEARNERS: dict[str, Case] = {
     **text_cases.CASES,
     **seq2seq_cases.CASES,
     **language_cases.CASES,
+    **diffusion_cases.CASES,
+    **vae_cases.CASES,
+    **gan_cases.CASES,
 }

@@ -4,6 +4,7 @@ from benchmarks.case import Make
 from benchmarks.cases import (
     checkpoint,
     classical,
+    generative,
     graphs,
     language,
     mlp,
@@ -20,6 +21,7 @@ FAMILIES: dict[str, dict[str, Make]] = {
     "mlp": mlp.CASES,
     "vision": vision.CASES,
     "language": language.CASES,
+    "generative": generative.CASES,
     "graphs": graphs.CASES,
     "rl": rl.CASES,
     "sweep": sweep.CASES,

@@ -14,6 +14,11 @@ class EmaState(NamedTuple):
     inner: State
     average: Any
 
+    @property
+    def step(self) -> jax.Array:
+        """That of the wrapped learner."""
+        return self.inner.step
+
 
 def ema(learner: Learner, decay: float) -> Learner:
     """Keeps an exponential moving average of the parameters and evaluates with it (Polyak & Juditsky, 1992).

@@ -56,14 +56,18 @@ class GroupNorm(nn.Module):
         scale = self.param("scale", nn.initializers.ones_init(), (channels,))
         bias = self.param("bias", nn.initializers.zeros_init(), (channels,))
         groups = math.gcd(channels, self.groups)
-        grouped = x.astype(jnp.float32).reshape(x.shape[0], -1, groups, channels // groups)
-        mean = jnp.mean(grouped, (1, 3), keepdims=True)
-        deviations = grouped - mean
-        var = jnp.mean(jnp.square(deviations), (1, 3), keepdims=True)
-        y = (deviations * jax.lax.rsqrt(var + self.epsilon)).reshape(x.shape)
-        axes = tuple(range(x.ndim - 1))
-        y = y * jnp.expand_dims(scale.astype(jnp.float32), axes) + jnp.expand_dims(bias.astype(jnp.float32), axes)
-        return y.astype(x.dtype)
+
+        def over_group(of_channel: jax.Array) -> jax.Array:
+            """The mean of the channels of each group, [B, C] -> [B, C]: pixels first, for a loop along the memory."""
+            means = jnp.mean(of_channel.reshape(-1, groups, channels // groups), axis=2)
+            return jnp.repeat(means, channels // groups, axis=1)
+
+        values = x.astype(jnp.float32).reshape(x.shape[0], -1, channels)
+        deviations = values - over_group(jnp.mean(values, axis=1))[:, None]
+        var = over_group(jnp.mean(jnp.square(deviations), axis=1))
+        gain = scale.astype(jnp.float32)[None] * jax.lax.rsqrt(var + self.epsilon)
+        y = deviations * gain[:, None] + bias.astype(jnp.float32)[None, None]
+        return y.reshape(x.shape).astype(x.dtype)
 
 
 def _weights(x: jax.Array, mask: jax.Array | None) -> jax.Array | None:

@@ -11,6 +11,8 @@ What is known of this backend (jaxlib 0.10, two cores):
   first time costs more than arithmetic: what is made on the way is made for a part of the batch at a time.
 """
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -28,6 +30,9 @@ FEW_CHANNELS, NARROW_OUTPUTS = 8, 32
 
 CHUNK_BYTES = 4 << 20
 """Of the transposed copies that the weight gradient makes at a time: they stay in the cache."""
+
+WINDOW_BYTES = 16 << 20
+"""Of the overlapping windows that the input gradient makes at a time."""
 
 
 def forward(geometry: Geometry, x: jax.Array, w: jax.Array) -> jax.Array:
@@ -71,10 +76,10 @@ def _several_columns(geometry: Geometry, x: jax.Array, w: jax.Array, count: int)
 
 
 def input_gradient(geometry: Geometry, g: jax.Array, w: jax.Array) -> jax.Array:
-    """T(g, w), [B, H, W, C]: one canonical convolution for each of the stride x stride phases of the image.
+    """T(g, w), [B, H, W, C]: overlapping windows where the stride divides the kernel, else canonical convolutions.
 
     Pixel h of a row with h + p = s q + r, r < s, meets the kernel at k = r + s t only, from output q - t:
-    x[h] = sum_t g[q - t] w[r + s t].
+    x[h] = sum_t g[q - t] w[r + s t], one convolution for each of the stride x stride phases of the image.
     """
     stride = geometry.stride
     if geometry.groups > 1:
@@ -85,10 +90,15 @@ def input_gradient(geometry: Geometry, g: jax.Array, w: jax.Array) -> jax.Array:
     befores = [before for before, _ in geometry.pads]
     lengths = [-(-(n + before) // stride) for n, before in zip(geometry.image, befores, strict=True)]
     g = g[:, : lengths[0], : lengths[1]]
-    phases = [[_phase(g, w[r::stride, c::stride], lengths) for c in range(stride)] for r in range(stride)]
     if stride == 1:
-        x = phases[0][0]
+        x = _phase(g, w, lengths)
+    elif not (geometry.kernel[0] % stride or geometry.kernel[1] % stride):
+        chunks = _divisor(len(g), -(-g[..., 0].size * w[..., 0].size * g.dtype.itemsize // WINDOW_BYTES))
+        parts = g.reshape(chunks, -1, *g.shape[1:])
+        x = lax.map(lambda part: _overlapping(part, w, stride, lengths), parts)
+        x = x.reshape(-1, *x.shape[2:])
     else:
+        phases = [[_phase(g, w[r::stride, c::stride], lengths) for c in range(stride)] for r in range(stride)]
         x = jnp.stack([jnp.stack(row, 3) for row in phases], 2)  # [B, q, r, q', r', C]
         x = x.reshape(x.shape[0], lengths[0] * stride, lengths[1] * stride, x.shape[5])
     (top, left), (height, width) = befores, geometry.image
@@ -104,6 +114,26 @@ def _phase(g: jax.Array, w: jax.Array, lengths: list[int]) -> jax.Array:
     pads = [(k - 1, length - n) for k, length, n in zip(window, lengths, g.shape[1:3], strict=True)]
     geometry = Geometry((g.shape[1], g.shape[2]), window, 1, (pads[0], pads[1]))
     return forward(geometry, g, w[::-1, ::-1].swapaxes(2, 3))
+
+
+def _overlapping(g: jax.Array, w: jax.Array, stride: int, lengths: list[int]) -> jax.Array:
+    """y[s q + r] = sum_t g[q - t] w[s t + r] for q below `lengths`, [B, s q, s q', C], where s divides the kernel.
+
+    What every output adds to every pixel of its window is one product; windows are then laid over each other, s pixels
+    apart, with the s x s phases of a pixel side by side as channels.
+    """
+    rows, columns, channels, outputs = w.shape
+    taps = (rows // stride, columns // stride)
+    w = w.reshape(taps[0], stride, taps[1], stride, channels, outputs).transpose(0, 2, 1, 3, 4, 5)
+    batch, height, width, _ = g.shape
+    products = g.reshape(-1, outputs) @ w.reshape(-1, outputs).T
+    windows = products.reshape(batch, height, width, *taps, stride * stride * channels)
+    y = jnp.zeros((batch, *lengths, stride * stride * channels), g.dtype)
+    for t, u in itertools.product(*map(range, taps)):
+        moved = ((t, lengths[0] - height - t, 0), (u, lengths[1] - width - u, 0))
+        y += lax.pad(windows[:, :, :, t, u], jnp.zeros((), g.dtype), ((0, 0, 0), *moved, (0, 0, 0)))
+    y = y.reshape(batch, *lengths, stride, stride, channels).transpose(0, 1, 3, 2, 4, 5)
+    return y.reshape(batch, lengths[0] * stride, lengths[1] * stride, channels)
 
 
 def weight_gradient(geometry: Geometry, x: jax.Array, g: jax.Array) -> jax.Array:

@@ -113,6 +113,15 @@ def test_the_weight_gradient_in_parts_of_the_batch_is_that_of_the_whole(monkeypa
         close(pullback(g)[0], jax.vjp(partial(library, x, **settings), w)[1](g)[0])
 
 
+def test_the_input_gradient_in_parts_of_the_batch_is_that_of_the_whole(monkeypatch):
+    geometry = geometry_of((6, 8, 6, 2), (4, 4, 2, 3), 2, "SAME", 1)
+    g, w = random(6, 4, 3, 3), random(4, 4, 2, 3)
+    whole = convolution_on_cpu.input_gradient(geometry, g, w)
+    monkeypatch.setattr(convolution_on_cpu, "WINDOW_BYTES", 1)
+    close(convolution_on_cpu.input_gradient(geometry, g, w), whole)
+    close(whole, convolution_by_library.input_gradient(geometry, g, w))
+
+
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=["images", "kernels", "both"])
 def test_members_of_a_sweep_are_as_alone(axes):
     pair = (random(4, 2, 6, 5, 2), random(4, 3, 3, 2, 3))

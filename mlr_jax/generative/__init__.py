@@ -1,0 +1,1 @@
+"""Models that make new data: variational autoencoders, adversarial networks, diffusion."""

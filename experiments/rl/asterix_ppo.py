@@ -3,7 +3,8 @@
     python experiments/rl/asterix_ppo.py
 
 Gold is to be gathered and enemies to be avoided, which come faster and faster. Each seed takes 10,000,000 steps.
-gymnax publishes a mean return of 15 for PPO after as many.
+gymnax publishes a mean return of 15 for PPO after as many. Expected: 23.7 +- 7.0 (19 to 29), in less than an hour on 2
+cores, other work beside it.
 """
 
 from dataclasses import dataclass

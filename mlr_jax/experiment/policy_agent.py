@@ -14,6 +14,7 @@ from mlr_jax.rl import ppo
 from mlr_jax.rl.environment import Environment
 from mlr_jax.rl.networks import Perceptron, SmallCNN, actor_critic
 from mlr_jax.rl.optimizer import clipped_adam
+from mlr_jax.rl.rollout import check_counts
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def ppo_experiment(
     environment = environment_of(config) if environment is None else environment
     model = actor_critic(environment, _torso(config), config.memory_width)
     learned = {"normalise_observations": config.normalise_observations, "greedy": config.greedy}
+    check_counts(epochs=config.epochs, minibatches=config.minibatches)
     schedule = linear_decay(config.steps * config.epochs * config.minibatches) if config.anneal else constant()
     learner = ppo.ppo(
         environment, model, clipped_adam(schedule), num_envs=config.num_envs, num_steps=config.num_steps,

@@ -17,6 +17,7 @@ from mlr_jax.core.types import Key, Learner, Metrics
 from mlr_jax.rl.environment import Environment
 from mlr_jax.rl.on_policy import Experience, State, agent_of, experience, first_state, play, policy_of
 from mlr_jax.rl.play import Policy
+from mlr_jax.rl.rollout import check_counts
 
 
 class Hypers(NamedTuple):
@@ -59,8 +60,7 @@ def a2c(
     The model, `evaluate` and the metrics are as those of `ppo`. Raises ValueError for a rollout of no step.
     """
     agent = agent_of(environment, model, optimizer, normalise_observations, normalise_rewards)
-    if num_steps < 1:
-        raise ValueError(f"num_steps: got {num_steps}, must be at least 1")
+    check_counts(num_envs=num_envs, num_steps=num_steps)
 
     def init(key: Key, hypers: Hypers) -> State:
         return first_state(agent, num_envs, key, hypers)

@@ -25,7 +25,7 @@ from mlr_jax.rl.environment import Environment, env_params_of, number_of_actions
 from mlr_jax.rl.experience import blank, check_memory, collect, flatten
 from mlr_jax.rl.play import Policy, play_episodes
 from mlr_jax.rl.replay import Recollection, Replay, Target
-from mlr_jax.rl.rollout import Actors, begin
+from mlr_jax.rl.rollout import Actors, begin, check_counts
 
 
 class Hypers(NamedTuple):
@@ -111,6 +111,10 @@ def dqn(
     Raises ValueError for an environment without discrete actions, and for sizes that do not fit.
     """
     num_actions = number_of_actions(environment, "dqn")
+    check_counts(
+        num_envs=num_envs, rollout=rollout, updates=updates, batch_size=batch_size, target_every=target_every,
+        n_step=n_step,
+    )  # fmt: skip
     check_memory(num_envs * rollout, num_envs * n_step, capacity, warmup)
     newest = (n_step - 1) * num_envs
 

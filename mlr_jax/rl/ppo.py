@@ -22,6 +22,7 @@ from mlr_jax.ops.permutation import permute
 from mlr_jax.rl.environment import Environment
 from mlr_jax.rl.on_policy import Agent, Experience, State, agent_of, experience, first_state, play, policy_of
 from mlr_jax.rl.play import Policy
+from mlr_jax.rl.rollout import check_counts
 
 
 class Hypers(NamedTuple):
@@ -87,8 +88,10 @@ def ppo(
     likeliest actions if `greedy`, else as in training. Metrics: parts of the loss, and the mean over environments of
     the return of the episode that ended last.
 
-    Raises ValueError for sequences that do not divide the rollout and minibatches that do not divide the sequences.
+    Raises ValueError for sequences that do not divide the rollout, minibatches that do not divide the sequences, and
+    counts below 1.
     """
+    check_counts(num_envs=num_envs, num_steps=num_steps, epochs=epochs)
     agent = agent_of(environment, model, optimizer, normalise_observations, normalise_rewards)
     if sequence is None:
         sequence = num_steps if jax.tree.leaves(agent.model.no_memory(1)) else 1  # type: ignore[attr-defined]

@@ -58,10 +58,16 @@ Act = Callable[[Any, Memory, jax.Array, jax.Array], tuple[jax.Array, Memory, Any
 Chance is a key, or whatever numbers were drawn for this step."""
 
 
+def check_counts(**counts: int) -> None:
+    """Raises ValueError, naming it, for a count below 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}: got {count}, must be at least 1")
+
+
 def begin(environment: Environment, params: EnvParams, key: Key, num_envs: int, memory: Memory = ()) -> Actors:
     """Environments at the beginning of an episode. Raises ValueError for fewer than one."""
-    if num_envs < 1:
-        raise ValueError(f"num_envs: got {num_envs}, must be at least 1")
+    check_counts(num_envs=num_envs)
     observation, env_state = jax.vmap(environment.reset, (0, None))(jax.random.split(key, num_envs), params)
     return Actors(env_state, observation, jnp.ones(num_envs, bool), memory, jnp.zeros(num_envs), jnp.zeros(num_envs))
 

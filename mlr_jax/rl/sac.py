@@ -28,7 +28,7 @@ from mlr_jax.rl.distributions import TanhNormal
 from mlr_jax.rl.environment import Environment, action_bounds, env_params_of
 from mlr_jax.rl.experience import Transition, blank, check_memory, collect, flatten
 from mlr_jax.rl.play import Policy, play_episodes
-from mlr_jax.rl.rollout import Actors, begin
+from mlr_jax.rl.rollout import Actors, begin, check_counts
 
 LOG_STD = (-5.0, 2.0)
 """Least and greatest log of a standard deviation."""
@@ -144,6 +144,7 @@ def sac(
     Raises ValueError for an environment without continuous actions, and for sizes that do not fit.
     """
     bounds = action_bounds(environment, "sac")
+    check_counts(num_envs=num_envs, rollout=rollout, updates=updates, batch_size=batch_size)
     check_memory(num_envs * rollout, 1, capacity, warmup)
     size = bounds[0].shape[0]
     networks = networks_of(environment, hidden)

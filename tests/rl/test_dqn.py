@@ -180,6 +180,8 @@ def test_grids_are_seen_by_a_convolution():
         ({"warmup": 1005}, "warmup: got 1005, must be a multiple of the 10"),
         ({"warmup": 20_000}, "at most the capacity"),
         ({"warmup": 10, "n_step": 3}, "at least 30"),
+        ({"n_step": 0}, "n_step: got 0, must be at least 1"),
+        ({"batch_size": 0}, "batch_size: got 0, must be at least 1"),
     ],
 )
 def test_sizes_that_do_not_fit_are_errors(keywords, message, mdp):

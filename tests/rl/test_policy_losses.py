@@ -134,8 +134,14 @@ def test_sizes_that_do_not_fit_are_named():
         ppo.ppo(WORLD, sequence=7)
     with pytest.raises(ValueError, match="num_steps: got 0, an episode has at least 1 step"):
         reinforce.reinforce(WORLD, num_steps=0)
-    with pytest.raises(ValueError, match="num_steps: got 0"):
-        a2c.a2c(WORLD, num_steps=0)
+    for make_agent, keywords, message in (
+        (a2c.a2c, {"num_steps": 0}, "num_steps: got 0, must be at least 1"),
+        (a2c.a2c, {"num_envs": 0}, "num_envs: got 0, must be at least 1"),
+        (ppo.ppo, {"num_steps": 0}, "num_steps: got 0, must be at least 1"),
+        (ppo.ppo, {"epochs": 0}, "epochs: got 0, must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make_agent(WORLD, **keywords)
     cnn = agent_of(known_reward(), actor_critic(known_reward(), SmallCNN))
     with pytest.raises(ValueError, match="a CNN needs images"):
         first_state(cnn, 1, jax.random.key(0), ppo.Hypers())

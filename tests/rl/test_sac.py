@@ -130,3 +130,8 @@ def test_discrete_actions_are_an_error():
     world = world_of(random_mdp(jax.random.key(0), 3, 2), 5, one_hot=True)
     with pytest.raises(ValueError, match="sac: got MDP, whose actions are discrete; needed are continuous ones"):
         sac(world)
+
+
+def test_counts_below_one_are_named():
+    with pytest.raises(ValueError, match="updates: got 0, must be at least 1"):
+        sac(AIMING, updates=0)

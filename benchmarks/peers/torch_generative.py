@@ -39,7 +39,8 @@ def vae(images: np.ndarray, compiled: bool) -> Callable[[], float]:
             divergence = (0.5 * (mean.square() + (2 * log_std).exp() - 1) - log_std).sum()
             return (misfit + divergence) / x.shape[0]
 
-    model = VAE().to(memory_format=torch.channels_last).train()
+    model: Any = VAE()
+    model = model.to(memory_format=torch.channels_last).train()
     loss_of = torch.compile(model) if compiled else model
     optimizer = torch.optim.Adam(model.parameters(), lr=VAE_RATE)
     batches = [torch.from_numpy(x.copy()).permute(0, 3, 1, 2) for x in images]  # channels last in memory

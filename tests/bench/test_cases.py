@@ -56,6 +56,7 @@ def test_ours_and_scikit_learn_do_the_same_work(name):
     np.testing.assert_allclose(found["ours"].number, found["scikit-learn"].number, rtol=2e-3)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")  # PyTorch Geometric calls it
 @pytest.mark.parametrize(
     "name", ["mlp/sgd", "vision/cnn", "language/gru", "language/generate_1", "graphs/gin", "pipeline/augmentation"]
 )

@@ -90,7 +90,7 @@ class EncoderDecoder(nn.Module):
     def _embedded(self, embedding: jax.Array, tokens: jax.Array, positions: jax.Array, train: bool) -> jax.Array:
         if tokens.shape[1] > self.context:
             raise ValueError(f"tokens: got {tokens.shape[1]} in a row, the context has room for {self.context}")
-        x = embedding[tokens] * self.width**0.5 + sinusoids(self.context, self.width)[positions]
+        x = embedding[tokens] * self.width**0.5 + sinusoids(positions, self.width)
         return self.drop(x if self.dtype is None else x.astype(self.dtype), deterministic=not train)
 
 

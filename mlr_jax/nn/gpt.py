@@ -92,7 +92,7 @@ class GPT(nn.Module):
         if self.position == "learned":
             x = x + self.places[positions]
         elif self.position == "sinusoidal":
-            x = x + sinusoids(self.context, self.width)[positions]
+            x = x + sinusoids(positions, self.width)
         x = self.drop(x if self.dtype is None else x.astype(self.dtype), deterministic=not train)
         visible = self._visible(positions, segments, decode)
         x = self.layers(x, visible=visible, positions=positions, train=train, decode=decode)

@@ -137,8 +137,11 @@ class Layers(nn.Module):
         return x
 
 
-def sinusoids(length: int, width: int) -> jax.Array:
-    """sin(t / 10000^(2 i / D)) and cos of the same, in turn (Vaswani et al., 2017): [L, D]."""
+def sinusoids(positions: jax.Array, width: int) -> jax.Array:
+    """sin(t / 10000^(2 i / D)) and cos of the same, in turn, of positions t [...] (Vaswani et al., 2017): [..., D].
+
+    Near positions get near vectors, at the scale of each rate.
+    """
     rates = 10_000.0 ** (-jnp.arange(0, width, 2) / width)
-    angles = jnp.arange(length)[:, None] * rates[None]
-    return jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1).reshape(length, -1)[:, :width]
+    angles = jnp.expand_dims(positions, -1) * rates.reshape((1,) * positions.ndim + (-1,))
+    return jnp.stack([jnp.sin(angles), jnp.cos(angles)], axis=-1).reshape(*positions.shape, -1)[..., :width]

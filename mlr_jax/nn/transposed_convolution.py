@@ -14,9 +14,7 @@ class ConvTranspose(nn.Module):
     """y = conv_transpose2d(x, kernel) (+ bias), x [B, H, W, C] -> [B, H', W', features]; see `ops/convolution.py`.
 
     By default a window of 4x4 pixels and stride 2, which doubles H and W; since the stride divides the window, every
-    pixel of y is made of as many of x. On a CPU it is computed as `stride` x `stride` plain convolutions, one for each
-    phase of the pixels of y, by windows of the part of the kernel that meets them. Without a bias by default, and of
-    the dtype of x, as `nn/convolution.py: Conv`.
+    pixel of y is made of as many of x. Without a bias by default, and of the dtype of x, as `nn/convolution.py: Conv`.
     """
 
     features: int

@@ -1,6 +1,5 @@
 """A small U-Net that is told a time and a class: what tells image from noise."""
 
-import math
 from collections.abc import Sequence
 
 import flax.linen as nn
@@ -11,6 +10,7 @@ from mlr_jax.nn.attention import MultiHeadAttention
 from mlr_jax.nn.checks import check_rate, check_widths
 from mlr_jax.nn.convolution import Conv
 from mlr_jax.nn.norm import GroupNorm
+from mlr_jax.nn.transformer import sinusoids
 from mlr_jax.ops.flat_product import flat_dot_general
 from mlr_jax.ops.patches import from_patches, to_patches
 
@@ -22,8 +22,9 @@ UNIT = nn.initializers.normal(1.0)
 GROUPS = 8
 """Of channels, each of which is normalised as one."""
 
-FREQUENCIES = 64
-LONGEST_PERIOD = 10_000.0
+TIME_WIDTH = 128
+"""Sines and cosines of the time."""
+
 STEPS_OF_TIME = 1000.0
 """Times in [0, 1] are told apart as finely as so many steps."""
 
@@ -131,20 +132,10 @@ class _Told(nn.Module):
 
     @nn.compact
     def __call__(self, time: jax.Array, y: jax.Array | None) -> jax.Array:
-        told = nn.Dense(self.width, name="time")(sinusoids(time * STEPS_OF_TIME, FREQUENCIES, LONGEST_PERIOD))
+        told = nn.Dense(self.width, name="time")(sinusoids(time * STEPS_OF_TIME, TIME_WIDTH))
         if y is not None:
             told = told + nn.Embed(self.classes + 1, self.width, embedding_init=UNIT, name="class")(y)
         return nn.silu(nn.Dense(self.width, name="both")(nn.silu(told)))
-
-
-def sinusoids(positions: jax.Array, frequencies: int, longest: float) -> jax.Array:
-    """sin and cos of position times each of `frequencies` rates from 1 to 1 / longest: [B] -> [B, 2 frequencies].
-
-    Near positions get near vectors, at the scale of each rate (Vaswani et al., 2017).
-    """
-    rates = jnp.exp(-math.log(longest) * jnp.arange(frequencies, dtype=jnp.float32) / max(frequencies - 1, 1))
-    angles = positions.astype(jnp.float32)[:, None] * rates[None]
-    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
 
 def _dense(width: int, name: str) -> nn.Dense:

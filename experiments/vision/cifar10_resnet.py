@@ -31,7 +31,7 @@ class Config(ImageSettings):
     chunk: int = 30
     eval_every: int = 780
     checkpoint_every: int = 390
-    optimizer: Literal["adamw", "sgd"] = "sgd"
+    optimizer: Literal["adamw", "sgd", "muon"] = "sgd"
     learning_rate: float = 0.2
     weight_decay: float = 5e-4
     """Added to the gradient, as a part of each kernel."""

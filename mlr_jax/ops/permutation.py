@@ -2,10 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from mlr_jax.ops.hash import GOLDEN, mix
 
-ROUNDS = 24
+ROUNDS, UNROLLED = 24, 4
 
 
 def permute(key: jax.Array, epoch: jax.Array, index: jax.Array, size: int) -> jax.Array:
@@ -24,11 +25,16 @@ def permute(key: jax.Array, epoch: jax.Array, index: jax.Array, size: int) -> ja
         return jnp.zeros(jnp.broadcast_shapes(epoch.shape, index.shape), jnp.int32)
     words = jax.random.key_data(key).astype(jnp.uint32)
     salt = mix(words[..., -2] ^ mix(words[..., -1] ^ mix(epoch.astype(jnp.uint32))))
-    x = index.astype(jnp.uint32)
-    for round_number in range(ROUNDS):
-        round_salt = mix(salt + jnp.uint32((round_number * GOLDEN) % 2**32))
+    words_of_rounds = jnp.arange(ROUNDS, dtype=jnp.uint32) * jnp.uint32(GOLDEN)
+
+    def swap_or_not(x: jax.Array, word: jax.Array) -> tuple[jax.Array, None]:
+        round_salt = mix(salt + word)
         pivot = round_salt % jnp.uint32(size)
         partner = jnp.where(pivot >= x, pivot - x, pivot + jnp.uint32(size) - x)
         swaps = mix(jnp.maximum(x, partner) ^ mix(round_salt)) & 1
-        x = jnp.where(swaps == 1, partner, x)
+        return jnp.where(swaps == 1, partner, x), None
+
+    x = jnp.broadcast_to(index, jnp.broadcast_shapes(epoch.shape, index.shape)).astype(jnp.uint32)
+    # A loop: with all rounds in one expression, a compiler that follows every use of x visits 5^24 of them.
+    x, _ = lax.scan(swap_or_not, x, words_of_rounds, unroll=UNROLLED)
     return x.astype(jnp.int32)

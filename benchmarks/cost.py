@@ -22,8 +22,8 @@ class Cost(NamedTuple):
     held: int | None = None
 
 
-def cost_of(traced: Any, lowered: Any, compiled: Any, calls: int = 1) -> Cost:
-    """Of so many calls of a program, in its three stages (`jax.stages`).
+def cost_of(traced: Any, compiled: Any, calls: int = 1) -> Cost:
+    """Of so many calls of a program, in its first and its last stage (`jax.stages`).
 
     FLOPs are those of the program as written. Bytes are those of the compiled one, whose fused operations keep most
     values out of memory; those of loops are taken to grow as their FLOPs do.
@@ -33,7 +33,7 @@ def cost_of(traced: Any, lowered: Any, compiled: Any, calls: int = 1) -> Cost:
     if memory is not None:
         held = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
         held -= memory.alias_size_in_bytes
-    once = _flops(lowered)
+    once = _flops(traced.jaxpr)
     in_all = flops_of(traced.jaxpr, once)
     if in_all is None:
         return Cost(held=held)
@@ -42,26 +42,32 @@ def cost_of(traced: Any, lowered: Any, compiled: Any, calls: int = 1) -> Cost:
     return Cost(calls * in_all, calls * grown or None, held)
 
 
-def flops_of(jaxpr: core.ClosedJaxpr, once: float) -> float | None:
+def flops_of(jaxpr: core.ClosedJaxpr, once: float | None) -> float | None:
     """All FLOPs, those of loops as often as they run; None where there is a loop of unknown length.
 
-    once: what they are where each loop's body runs once.
+    once: what they are where each loop's body runs once; None where that is not known.
     """
+    if once is None:
+        return None
     total = once
     for equation in _loops(jaxpr.jaxpr):
         if equation.primitive.name == "while":
             return None
         body = equation.params["jaxpr"]
-        body_once = _flops(jax.jit(core.jaxpr_as_fun(body)).lower(*map(_shape, body.in_avals)))
+        body_once = _flops(body)
         in_all = flops_of(body, body_once)
-        if in_all is None:
+        if body_once is None or in_all is None:
             return None
         total += in_all * equation.params["length"] - body_once
     return total
 
 
-def _flops(lowered: Any) -> float:
-    return float((lowered.cost_analysis() or {}).get("flops", 0.0))
+def _flops(jaxpr: core.ClosedJaxpr) -> float | None:
+    """As the CPU's compiler counts them, on any machine: those of other devices do not say before they compile."""
+    with jax.default_device(jax.devices("cpu")[0]):
+        lowered = jax.jit(core.jaxpr_as_fun(jaxpr)).lower(*map(_shape, jaxpr.in_avals))
+    counted = lowered.cost_analysis()
+    return None if counted is None else float(counted.get("flops", 0.0))
 
 
 def _shape(aval: Any) -> jax.ShapeDtypeStruct:

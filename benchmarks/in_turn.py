@@ -79,10 +79,9 @@ def make_ready(contestant: Contestant) -> Ready:
         return Ready(contestant.call, contestant.number, contestant.share, None, Cost())
     since = time.perf_counter()
     traced = contestant.function.trace(*contestant.arguments, *contestant.turns[0])
-    lowered = traced.lower()
-    compiled = lowered.compile()
+    compiled = traced.lower().compile()
     seconds = time.perf_counter() - since
-    cost = cost_of(traced, lowered, compiled, len(contestant.turns))
+    cost = cost_of(traced, compiled, len(contestant.turns))
     return Ready(_calling(compiled, contestant), contestant.number, 1.0, seconds, cost)
 
 

@@ -46,11 +46,11 @@ class Config(Settings):
 
     data: str = "fashion_mnist"
     """fashion_mnist, mnist5k, digits, tfds:NAME, or a path: an .npz file or a folder of images."""
-    steps: int = 15_000
+    steps: int = 10_000
     seeds: int = 1
     layout: Literal["vmap", "map"] = "map"
     chunk: int = 50
-    eval_every: int = 3000
+    eval_every: int = 2500
     checkpoint_every: int = 1000
     batch_size: int = 64
     """Images in an update."""

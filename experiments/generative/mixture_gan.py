@@ -76,6 +76,10 @@ class Config(Settings):
     """Of the generator at first; it falls to 0 in a straight line."""
     critic_rate: float = 1e-3
     """The same of the critic."""
+    b1: float = 0.5
+    """How much of Adam's mean gradient stays at a step."""
+    b2: float = 0.9
+    """How much of its mean squared gradient does."""
     averaging: float = 0.999
     """How much of the generator's moving average stays at a step; it is drawn from."""
 
@@ -130,7 +134,7 @@ def build(config: Config) -> Experiment:
         learner=on_device(learner, rows),
         source=Resident(jax.tree.map(jnp.asarray, mixture.draw(ROWS, seed=0))),
         hypers=Hypers(
-            config.learning_rate, config.critic_rate, penalty=config.penalty_weight, averaging=config.averaging
+            config.learning_rate, config.critic_rate, config.b1, config.b2, config.penalty_weight, config.averaging
         ),
         evaluations={"test": lambda: evaluation_batches(test, len(test["x"]))},
         items_per_step=rows,

@@ -52,6 +52,13 @@ def test_a_product_costs_what_it_costs_and_a_loop_as_often_as_it_runs():
     assert cost(looped, x, kernels, turns=4).flops == 4 * cost(looped, x, kernels).flops
 
 
+def test_where_the_compiler_counts_nothing_nothing_is_said(monkeypatch):
+    monkeypatch.setattr(jax.stages.Lowered, "cost_analysis", lambda self: None)
+    found = cost(lambda x: x @ x, jnp.ones((8, 8)))
+    assert found.flops is None
+    assert found.held > 0
+
+
 def test_of_a_loop_of_unknown_length_nothing_is_said():
     found = cost(lambda x: lax.while_loop(lambda x: x < 10.0, lambda x: x + 1.0, x), jnp.float32(0.0))
     assert found.flops is None

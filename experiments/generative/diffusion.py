@@ -56,7 +56,7 @@ class Config(Settings):
 
     data: str = "fashion_mnist"
     """fashion_mnist, mnist5k, digits, tfds:NAME, or a path: an .npz file or a folder of images."""
-    steps: int = 7_500
+    steps: int = 6_000
     seeds: int = 1
     layout: Literal["vmap", "map"] = "map"
     chunk: int = 50

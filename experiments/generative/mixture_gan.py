@@ -2,7 +2,8 @@
 
     python experiments/generative/mixture_gan.py
     python experiments/generative/mixture_gan.py --mixture grid
-    python experiments/generative/mixture_gan.py --objective wasserstein --penalty unit_slope --critic-steps 5
+    python experiments/generative/mixture_gan.py --objective wasserstein --penalty unit_slope \\
+        --penalty-weight 10 --critic-steps 5
 
 A ring of 8 or a grid of 25 narrow Gaussians (Metz et al., 2017; Srivastava et al., 2017), eight seeds in one compiled
 program. A sample is good within three standard deviations of a mode; a mode counts when a good sample lies in it.
@@ -52,19 +53,19 @@ class Config(Settings):
 
     mixture: Literal["ring", "grid"] = "ring"
     """8 Gaussians on a circle, or 25 on a square."""
-    steps: int = 10_000
+    steps: int = 20_000
     chunk: int = 100
-    eval_every: int = 2000
-    checkpoint_every: int = 2000
+    eval_every: int = 4000
+    checkpoint_every: int = 4000
     batch_size: int = 256
     """Rows in an update."""
-    hidden: tuple[int, ...] = (128, 128)
+    hidden: tuple[int, ...] = (128, 128, 128)
     """Widths of both networks."""
     latents: int = 2
     """Numbers from which the generator makes a point."""
-    objective: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "non_saturating"
+    objective: Literal["non_saturating", "relativistic", "hinge", "wasserstein"] = "relativistic"
     """What critic and generator minimise."""
-    penalty: Literal["none", "unit_slope", "flat_at_real", "flat"] = "flat_at_real"
+    penalty: Literal["none", "unit_slope", "flat_at_real", "flat"] = "flat"
     """What the critic pays for its slope: nothing, for not being 1, or for not being 0 at real points, or at all."""
     penalty_weight: float = 0.1
     """How much it pays."""

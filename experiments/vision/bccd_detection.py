@@ -19,9 +19,9 @@ from mlr_jax.nn.resnet import ResNetMaps
 class Config(DetectorSettings):
     """Blood cell detection."""
 
-    steps: int = 4000
-    eval_every: int = 250
-    checkpoint_every: int = 250
+    steps: int = 1600
+    eval_every: int = 800
+    checkpoint_every: int = 400
     chunk: int = 25
     depths: tuple[int, int, int, int] = (2, 2, 2, 2)
     """Residual blocks in each stage of the backbone: these are ResNet-18's."""

@@ -10,6 +10,8 @@ from mlr_jax.data import bundled, idx, tfds
 from mlr_jax.data.arrays import Arrays, Dataset, check_arrays, count_classes, stratified_split
 from mlr_jax.data.image_folder import read_folder
 
+CHANNELS = (1, 3, 4)
+"""Grey, red-green-blue, and with opacity: what can be shown."""
 _NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -57,11 +59,11 @@ def hold_out(dataset: Dataset, fraction: float, seed: int) -> tuple[Arrays, Arra
 def read_npz(path: str | Path) -> Dataset:
     """The arrays `x_train`, `y_train`, `x_test`, `y_test` of an .npz file, as in the common `mnist.npz`.
 
-    Images are uint8, or floating point in [0, 1], of shape [N, H, W] or [N, H, W, C]; labels are integers [N] or
-    [N, 1]. The classes are 0 to the greatest training label, named by their number.
+    Images are uint8, or floating point in [0, 1], of shape [N, H, W] or [N, H, W, C] with C of 1, 3 or 4; labels are
+    integers [N] or [N, 1]. The classes are 0 to the greatest training label, named by their number.
 
     Raises FileNotFoundError if there is no such file, ValueError if it is not an .npz, needs pickle, lacks a key,
-    holds arrays of another kind, or a class has no training row.
+    holds arrays of another kind or images of two shapes, or a class has no training row.
     """
     path = Path(path)
     if not path.is_file():
@@ -69,6 +71,10 @@ def read_npz(path: str | Path) -> Dataset:
     x_train, y_train, x_test, y_test = _read_npz_arrays(path)
     train = {"x": _as_images(x_train, f"{path}: x_train"), "y": _as_labels(y_train, f"{path}: y_train")}
     test = {"x": _as_images(x_test, f"{path}: x_test"), "y": _as_labels(y_test, f"{path}: y_test")}
+    if train["x"].shape[1:] != test["x"].shape[1:]:
+        raise ValueError(
+            f"{path}: x_test has images of shape {list(test['x'].shape[1:])}, x_train of {list(train['x'].shape[1:])}"
+        )
     num_classes = count_classes(train["y"], f"{path}: y_train")
     for split, part in (("train", train), ("test", test)):
         check_arrays(part, num_classes=num_classes, name=f"{path}: {split}")
@@ -92,10 +98,11 @@ def _read_npz_arrays(path: Path) -> list[np.ndarray]:
 
 
 def _as_images(array: np.ndarray, name: str) -> np.ndarray:
-    if array.ndim not in (3, 4) or not (array.dtype == np.uint8 or np.issubdtype(array.dtype, np.floating)):
+    is_number = array.dtype == np.uint8 or np.issubdtype(array.dtype, np.floating)
+    if not is_number or not (array.ndim == 3 or (array.ndim == 4 and array.shape[3] in CHANNELS)):
         raise ValueError(
-            f"{name} must be uint8 or floating point of shape [N, H, W] or [N, H, W, C], got {array.dtype} of shape "
-            f"{list(array.shape)}"
+            f"{name} must be uint8 or floating point of shape [N, H, W] or [N, H, W, C] with C of 1, 3 or 4, "
+            f"got {array.dtype} of shape {list(array.shape)}"
         )
     images = array.astype(np.float32) / np.float32(255 if array.dtype == np.uint8 else 1)
     if images.size and (images.min() < 0 or images.max() > 1):

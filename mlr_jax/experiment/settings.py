@@ -77,7 +77,7 @@ class Settings:
         return ways[self.parallel](learner, mesh)
 
 
-PARTS = ("label_smoothing", "validation", "dropout", "averaging")
+PARTS = ("label_smoothing", "validation", "dropout", "averaging", "momentum", "b1", "b2")
 """Fields, where an experiment has them, that are parts of a whole."""
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 
-def check_widths(name: str, widths: Sequence[int]) -> None:
-    """Raises ValueError where a width is not positive."""
+def check_widths(name: str, widths: Sequence[int], least: int = 0) -> None:
+    """Raises ValueError where a width is not positive, or there are fewer than `least`."""
+    if len(widths) < least:
+        raise ValueError(f"{name}: got {tuple(widths)}, needed is at least {least}")
     if any(width < 1 for width in widths):
         raise ValueError(f"{name}: got {tuple(widths)}, every width must be at least 1")
 

@@ -34,7 +34,7 @@ class DCGANGenerator(nn.Module):
         self, z: jax.Array, y: jax.Array | None = None, *, train: bool = False, mask: jax.Array | None = None
     ) -> jax.Array:
         """Images [B, *shape] in [0, 1]; rows whose mask is 0 do not enter the batch statistics."""
-        check_widths("widths", self.widths)
+        check_widths("widths", self.widths, least=1)
         rows, columns, channels = self.shape
         height, width = (-(-length // 2 ** len(self.widths)) for length in (rows, columns))
         if self.classes:
@@ -67,7 +67,7 @@ class DCGANCritic(nn.Module):
         self, x: jax.Array, y: jax.Array | None = None, *, train: bool = False, mask: jax.Array | None = None
     ) -> jax.Array:
         """Scores [B], the higher the more real."""
-        check_widths("widths", self.widths)
+        check_widths("widths", self.widths, least=1)
         x = 2.0 * x - 1.0
         for index, width in enumerate(self.widths):
             if self.spectral:

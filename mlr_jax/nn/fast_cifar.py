@@ -29,7 +29,7 @@ class FastCifarNet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False, mask: jax.Array | None = None) -> jax.Array:
         """Logits [B, outputs] of x [B, H, W, C]; rows whose mask is 0 do not enter the batch statistics."""
-        check_widths("widths", self.widths)
+        check_widths("widths", self.widths, least=1)
         filters = self.variable("constants", "filters", lambda: jnp.asarray(self.filters)).value
         bias = self.param("bias", nn.initializers.zeros_init(), filters.shape[-1:])
         x = nn.gelu(conv2d(x, filters.astype(x.dtype), padding="VALID") + bias.reshape(1, 1, 1, -1))

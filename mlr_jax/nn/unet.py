@@ -81,7 +81,7 @@ class UNet(nn.Module):
         return from_patches(h, self.patch)
 
     def _check(self, x: jax.Array, y: jax.Array | None) -> None:
-        check_widths("widths", self.widths)
+        check_widths("widths", self.widths, least=1)
         check_widths("depth", (self.depth,))
         check_rate("dropout", self.dropout)
         tile = self.patch * 2 ** (len(self.widths) - 1)

@@ -66,7 +66,7 @@ class ConvEncoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, c: jax.Array) -> jax.Array:
         """Outputs [B, outputs] of x and a condition c [B, K]; K may be 0."""
-        check_widths("widths", self.widths)
+        check_widths("widths", self.widths, least=1)
         for width in self.widths:
             x = nn.relu(Conv(width, kernel=4, stride=2, use_bias=True)(x))
         x = x.reshape(x.shape[0], math.prod(x.shape[1:]))
@@ -87,7 +87,7 @@ class ConvDecoder(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array, c: jax.Array) -> jax.Array:
         """Outputs [B, *shape]."""
-        check_widths("widths", self.widths)
+        check_widths("widths", self.widths, least=1)
         rows, columns, channels = self.shape
         height, width = (-(-length // 2 ** len(self.widths)) for length in (rows, columns))
         x = nn.relu(MLP((self.hidden,), height * width * self.widths[-1])(jnp.concatenate([z, c], axis=-1)))

@@ -69,6 +69,8 @@ def test_npz_with_channels_floats_and_label_columns(tmp_path):
             r"x_train must be uint8 or floating point .* got int64 of shape \[6, 4, 3\]",
         ),
         ({"x_train": np.zeros((6, 4))}, r"got float64 of shape \[6, 4\]"),
+        ({"x_train": np.zeros((6, 4, 3, 2))}, r"with C of 1, 3 or 4, got float64 of shape \[6, 4, 3, 2\]"),
+        ({"x_test": np.zeros((3, 4, 3, 3))}, r"x_test has images of shape \[4, 3, 3\], x_train of \[4, 3, 1\]$"),
         ({"x_train": np.full((6, 4, 3), np.nan)}, r'train\["x"\]: 72 values are NaN or infinite, the first in row 0'),
         ({"y_train": np.zeros(6)}, "y_train must be integers of shape"),
         ({"y_train": np.array([0, 1, 2, 0, 255, 2])}, r"each with a row; got 255 in row 4, but none is 3$"),

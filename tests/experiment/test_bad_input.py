@@ -170,6 +170,7 @@ def test_unsound_data_is_refused_by_array_and_row(refuse, place, digits, changes
         ("--batch-size 0", ["--batch-size: batch_size must be at least 1, got 0"]),
         ("--validation 1.5", ["--validation: got 1.5, must be at least 0 and less than 1"]),
         ("--validation -0.5", ["--validation: got -0.5"]),
+        ("--momentum 1", ["--momentum: got 1.0, must be at least 0 and less than 1"]),
         ("--batch-size 33 --devices 2 --parallel data", ["--batch-size: got 33, must be a multiple of the 2 devices"]),
     ],
 )

@@ -49,7 +49,8 @@ def test_npz_is_scaled_and_gets_a_channel(tmp_path):
 
 
 def test_npz_with_channels_floats_and_label_columns(tmp_path):
-    path = write_npz(tmp_path / "a.npz", x_train=np.full((6, 4, 3, 3), 0.5), y_train=NPZ["y_train"][:, None])
+    x = np.full((6, 4, 3, 3), 0.5)
+    path = write_npz(tmp_path / "a.npz", x_train=x, x_test=x[:3], y_train=NPZ["y_train"][:, None])
     train = read_npz(path).train
     np.testing.assert_array_equal(train["x"], np.full((6, 4, 3, 3), 0.5, np.float32))
     np.testing.assert_array_equal(train["y"], NPZ["y_train"])

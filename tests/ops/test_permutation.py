@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mlr_jax.ops import permutation
 from mlr_jax.ops.permutation import permute
 
 
@@ -116,6 +117,15 @@ def test_one_index_at_a_time_or_many_with_epochs_of_their_own():
     np.testing.assert_array_equal(jax.jit(one_by_one)(epoch, index), expected)
     alone = jax.jit(jax.vmap(one_by_one))(epoch, index)
     np.testing.assert_array_equal(alone, expected)
+
+
+def test_the_program_does_not_grow_with_the_rounds(monkeypatch):
+    def operations(rounds):
+        monkeypatch.setattr(permutation, "ROUNDS", rounds)
+        program = jax.jit(partial(permute, size=50)).lower(jax.random.key(0), jnp.int32(0), jnp.arange(8))
+        return program.compile().as_text().count("shift-right-logical(")
+
+    assert operations(48) == operations(24) > 0
 
 
 @pytest.mark.parametrize("size", [-1, 0, 2**31])

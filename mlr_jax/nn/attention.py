@@ -26,7 +26,7 @@ class MultiHeadAttention(nn.Module):
     rotary:   turn queries and keys by their positions [B or 1, L], 0, 1, ... where none are given
     block:    attend for so many queries at a time, with memory that grows with L and not with its square; `reach` is
               how many keys before its own a query sees at most. Without dropout of weights, which needs them all
-    slots:    with `decode`, keys and values are written to the variables "cache" [B, slots, ...] at their positions,
+    slots:    with `decode`, keys and values are written to the variables "cache" at their positions, `slots` of them,
               and attended to there
 
     Dropout is of the weights. Raises ValueError where heads do not divide D or kv_heads the heads.
@@ -103,15 +103,19 @@ class MultiHeadAttention(nn.Module):
         return tuple(part.reshape(*part.shape[:2], -1, size) for part in (q, k, v))  # type: ignore[return-value]
 
     def _remembered(self, k: jax.Array, v: jax.Array, first: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """All keys and values so far, [B, slots, ...], the new ones written from the slot `first` [B] on."""
+        """All keys and values so far, [B, slots, ...], the new ones written from the slot `first` [B] on.
+
+        They are kept by heads, [B, groups, slots, d], as their products want them: turning all for each token takes
+        longer than the products.
+        """
         if k.shape[1] > self.slots:
             raise ValueError(f"slots: got {self.slots}, too few for {k.shape[1]} tokens at once")
-        shape = (k.shape[0], self.slots, *k.shape[2:])
+        shape = (k.shape[0], k.shape[2], self.slots, k.shape[3])
         kept = []
         for name, new in (("k", k), ("v", v)):
             memory = self.variable("cache", name, jnp.zeros, shape, new.dtype)
-            memory.value = jax.vmap(lambda old, new, at: lax.dynamic_update_slice_in_dim(old, new, at, axis=0))(
-                memory.value, new, first
+            memory.value = jax.vmap(lambda old, new, at: lax.dynamic_update_slice_in_dim(old, new, at, axis=1))(
+                memory.value, jnp.swapaxes(new, 1, 2), first
             )
-            kept.append(memory.value)
+            kept.append(jnp.swapaxes(memory.value, 1, 2))
         return kept[0], kept[1]

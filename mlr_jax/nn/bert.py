@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from mlr_jax.nn.transformer import Layers, TransformerBlock
 from mlr_jax.ops.attention import Visible
+from mlr_jax.ops.gelu import gelu
 
 EPSILON = 1e-12
 
@@ -95,7 +96,7 @@ class MaskedLM(nn.Module):
 
     def logits(self, features: jax.Array) -> jax.Array:
         """[..., D] -> [..., V] float32."""
-        y = self.norm(nn.gelu(self.transform(features), approximate=False))
+        y = self.norm(gelu(self.transform(features)))
         logits = (y @ self.encoder.embedding.T.astype(y.dtype)).astype(jnp.float32)
         return logits + jnp.expand_dims(self.bias, range(logits.ndim - 1))
 

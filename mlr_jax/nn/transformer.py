@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from mlr_jax.nn.attention import XAVIER, MultiHeadAttention
 from mlr_jax.ops.attention import Visible
 from mlr_jax.ops.flat_product import flat_dot_general
+from mlr_jax.ops.gelu import gelu
 
 
 class TransformerBlock(nn.Module):
@@ -93,7 +94,7 @@ class TransformerBlock(nn.Module):
         if self.feed_forward == "swiglu":
             y = nn.silu(dense(hidden, "gate")(x)) * y
         else:
-            y = nn.gelu(y, approximate=self.feed_forward == "gelu_tanh")
+            y = nn.gelu(y) if self.feed_forward == "gelu_tanh" else gelu(y)
         return dense(width, "output", self.out_init)(y)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from mlr_jax.nn.attention import XAVIER, MultiHeadAttention
 from mlr_jax.nn.checks import check_rate
 from mlr_jax.nn.convolution import Conv
+from mlr_jax.ops.gelu import gelu
 
 Pooling = Literal["token", "mean"]
 
@@ -41,7 +42,7 @@ class EncoderBlock(nn.Module):
         drop = nn.Dropout(self.dropout, deterministic=not train)
         attend = MultiHeadAttention(self.heads, dtype=self.dtype, name="attention")
         x = x + drop(attend(norm("attention_norm")(x), train=train))
-        hidden = nn.gelu(dense(4 * width, "hidden")(norm("mlp_norm")(x)), approximate=False)
+        hidden = gelu(dense(4 * width, "hidden")(norm("mlp_norm")(x)))
         return x + drop(dense(width, "output")(drop(hidden)))
 
 

@@ -29,8 +29,11 @@ def planned(tmp_path, **changes):
             {"x_train": GOOD["x_train"] * 2 - 1},
             r"--data: .*x_train must be in \[0, 1\] if not uint8, got values in \[-",
         ),
-        ({"x_test": GOOD["x_test"][..., :1]}, r"x: got images of shape \(8, 8, 1\), wanted \(8, 8, 3\)"),
-        ({"x_train": GOOD["x_train"][:, :7]}, "sides that are multiples of 2"),
+        (
+            {"x_test": GOOD["x_test"][..., :1]},
+            r"--data: .* x_test has images of shape \[8, 8, 1\], x_train of \[8, 8, 3\]",
+        ),
+        ({name: GOOD[name][:, :7] for name in ("x_train", "x_test")}, "sides that are multiples of 2"),
         ({"sampling_steps": 21}, "--sampling-steps: steps: got 21, allowed are 1 to 20"),
         ({"diffusion_steps": 0}, "--diffusion-steps: num_steps: got 0"),
         ({"batch_size": 13}, "--batch-size: .*13"),

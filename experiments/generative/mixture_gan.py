@@ -136,7 +136,12 @@ def build(config: Config) -> Experiment:
         learner=on_device(learner, rows),
         source=Resident(jax.tree.map(jnp.asarray, mixture.draw(ROWS, seed=0))),
         hypers=Hypers(
-            config.learning_rate, config.critic_rate, config.b1, config.b2, config.penalty_weight, config.averaging
+            config.learning_rate,
+            config.critic_rate,
+            b1=config.b1,
+            b2=config.b2,
+            penalty=config.penalty_weight,
+            averaging=config.averaging,
         ),
         evaluations={"test": lambda: evaluation_batches(test, len(test["x"]))},
         items_per_step=rows,

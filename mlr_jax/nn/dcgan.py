@@ -22,7 +22,7 @@ class DCGANGenerator(nn.Module):
 
     `widths` are those of the maps on the way, the smallest maps first; a tanh brings pixels into [0, 1]. The class is
     told beside z. Images [B, *shape] of a size that halving does not divide are made one pixel too large and cut.
-    Raises ValueError for a width that is not positive.
+    Raises ValueError for no width, and for one that is not positive.
     """
 
     widths: Sequence[int]
@@ -53,8 +53,8 @@ class DCGANCritic(nn.Module):
 
     spectral: every kernel has spectral norm one. batch_norm: between all convolutions but the first; rows then meet,
     and a gradient penalty has no meaning. With classes, y [B] is judged too: the score gains the inner product of the
-    last maps with a vector of the class (projection: Miyato & Koyama, 2018). Raises ValueError for a width that is not
-    positive.
+    last maps with a vector of the class (projection: Miyato & Koyama, 2018). Raises ValueError for no width, and
+    for one that is not positive.
     """
 
     widths: Sequence[int]

@@ -56,7 +56,7 @@ class DenseDecoder(nn.Module):
 class ConvEncoder(nn.Module):
     """x [B, H, W, C] -> [4x4 convolution of stride 2, relu] for each width -> joined with c -> Dense, relu, Dense.
 
-    Returns [B, outputs]. Raises ValueError for a width that is not positive.
+    Returns [B, outputs]. Raises ValueError for no width, and for one that is not positive.
     """
 
     widths: Sequence[int]
@@ -77,7 +77,7 @@ class ConvDecoder(nn.Module):
     """The way back: z [B, L], c [B, K] -> Dense, relu twice -> [4x4 transposed convolution of stride 2] -> [B, *shape].
 
     `widths` are those of the encoder; relu follows all but the last. Images of a size that halving does not divide are
-    made one pixel too large and cut. Raises ValueError for a width that is not positive.
+    made one pixel too large and cut. Raises ValueError for no width, and for one that is not positive.
     """
 
     widths: Sequence[int]

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import pytest
 
 from mlr_jax.nn.cnn import CNN
-from mlr_jax.nn.dcgan import DCGANCritic
+from mlr_jax.nn.dcgan import DCGANCritic, DCGANGenerator
 from mlr_jax.nn.fast_cifar import FastCifarNet
 from mlr_jax.nn.mlp import MLP
 
@@ -16,6 +16,7 @@ from mlr_jax.nn.mlp import MLP
         (CNN((4, -1), 2), "widths: got (4, -1), every width must be at least 1"),
         (CNN((4,), 2, hidden=0), "hidden: got (0,), every width must be at least 1"),
         (CNN((4,), 2, dropout=-0.1), "dropout: got -0.1, must be at least 0 and less than 1"),
+        (DCGANGenerator((), (8, 8, 1)), "widths: got (), needed is at least 1"),
         (DCGANCritic(()), "widths: got (), needed is at least 1"),
         (FastCifarNet(jnp.ones((2, 2, 1, 8)), 2, ()), "widths: got (), needed is at least 1"),
         (CNN((4, 4, 4, 4), 2), "widths: got 4 stages, which halve images of (8, 8) to nothing"),

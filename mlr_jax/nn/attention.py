@@ -1,5 +1,6 @@
 """Multi-head attention, for images and for language."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from mlr_jax.nn.checks import check_rate
-from mlr_jax.ops.attention import Visible, attention, attention_by_blocks
+from mlr_jax.ops.attention import Visible, attention, attention_by_blocks, causal_attention
 from mlr_jax.ops.flat_product import flat_dot_general
 from mlr_jax.ops.rotary import rotate
 
@@ -24,8 +25,9 @@ class MultiHeadAttention(nn.Module):
 
     kv_heads: heads of keys and values, of which `heads` / `kv_heads` queries share one (grouped queries)
     rotary:   turn queries and keys by their positions [B or 1, L], 0, 1, ... where none are given
-    block:    attend for so many queries at a time, with memory that grows with L and not with its square; `reach` is
-              how many keys before its own a query sees at most. Without dropout of weights, which needs them all
+    reach:    how many keys before its own a query of x sees at most, where it sees none behind it: fewer products
+    block:    attend for so many queries at a time, with memory that grows with L and not with its square. Without
+              dropout of weights, which needs them all
     slots:    with `decode`, keys and values are written to the variables "cache" at their positions, `slots` of them,
               and attended to there
 
@@ -37,8 +39,8 @@ class MultiHeadAttention(nn.Module):
     rotary: bool = False
     dropout: float = 0.0
     use_bias: bool = True
-    block: int | None = None
     reach: int | None = None
+    block: int | None = None
     slots: int = 0
     kernel_init: nn.initializers.Initializer = XAVIER
     out_init: nn.initializers.Initializer = XAVIER
@@ -64,14 +66,29 @@ class MultiHeadAttention(nn.Module):
             q, k = rotate(q, positions), rotate(k, positions)
         if decode and context is None:
             k, v = self._remembered(k, v, jnp.broadcast_to(positions, x.shape[:2])[:, 0])
-        drop = self.dropout > 0 and train
-        if self.block and visible is not None and not drop and not decode:
-            y = attention_by_blocks(q, k, v, visible=visible, block=self.block, reach=self.reach)
-        else:
-            mask = None if visible is None else visible(jnp.arange(length), jnp.arange(k.shape[1]))
-            change = nn.Dropout(self.dropout, deterministic=not train) if drop else None
-            y = attention(q, k, v, mask=mask, change_weights=change)
+        change = nn.Dropout(self.dropout, deterministic=False) if self.dropout > 0 and train else None
+        y = self._attended(q, k, v, visible, change=change, is_own=context is None, decode=decode)
         return self._dense(width, "out", self.out_init)(y.reshape(*x.shape[:2], width))
+
+    def _attended(
+        self,
+        q: jax.Array,
+        k: jax.Array,
+        v: jax.Array,
+        visible: Visible | None,
+        *,
+        change: Callable[[jax.Array], jax.Array] | None,
+        is_own: bool,
+        decode: bool,
+    ) -> jax.Array:
+        """[B, L, heads, d], in the form that takes the least memory or time."""
+        if visible is not None and not decode:
+            if self.block and change is None:
+                return attention_by_blocks(q, k, v, visible=visible, block=self.block, reach=self.reach)
+            if self.reach is not None and is_own:
+                return causal_attention(q, k, v, visible=visible, reach=self.reach, change_weights=change)
+        mask = None if visible is None else visible(jnp.arange(q.shape[1]), jnp.arange(k.shape[1]))
+        return attention(q, k, v, mask=mask, change_weights=change)
 
     def _check(self, width: int) -> int:
         check_rate("dropout", self.dropout)

@@ -49,7 +49,8 @@ class EncoderDecoder(nn.Module):
         make = partial(
             TransformerBlock, self.heads, hidden=self.hidden, dropout=self.dropout, slots=self.context, dtype=self.dtype
         )
-        self.reader, self.writer = Layers(make, self.depth), Layers(partial(make, cross=True), self.depth)
+        self.reader = Layers(make, self.depth)
+        self.writer = Layers(partial(make, cross=True, reach=self.context - 1), self.depth)
         self.reader_norm = make_norm("layer", 1e-5, self.dtype, "reader_norm")
         self.writer_norm = make_norm("layer", 1e-5, self.dtype, "writer_norm")
         self.drop = nn.Dropout(self.dropout)

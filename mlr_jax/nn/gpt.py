@@ -54,7 +54,7 @@ class GPT(nn.Module):
         make = partial(
             TransformerBlock, self.heads, self.kv_heads, rotary=self.position == "rotary", norm=self.norm,
             feed_forward=self.feed_forward, hidden=self.hidden, dropout=self.dropout, use_bias=self.use_bias,
-            block=self.block, reach=None if self.window is None else self.window - 1, slots=self.context,
+            block=self.block, reach=(self.window or self.context) - 1, slots=self.context,
             kernel_init=normal(0.02), out_init=normal(0.02 / (2 * self.depth) ** 0.5), dtype=self.dtype,
         )  # fmt: skip
         self.layers = Layers(make, self.depth, self.scan, self.remat)

@@ -1,6 +1,7 @@
 """Scaled dot-product attention of a batch of sequences, as products that are fast on a CPU and on an accelerator."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,9 @@ from jax import lax
 
 Visible = Callable[[jax.Array, jax.Array], jax.Array]
 """Numbers of queries [L] and of keys [M] -> which of the keys each query may see, [B or 1, L, M] bool."""
+
+LONG_ROWS = 96
+"""Rows of so many queries are worth cutting in two on a CPU."""
 
 
 def attention(
@@ -46,6 +50,39 @@ def attention(
     y = jnp.matmul(weights.astype(v.dtype).reshape(batch, groups, shared * length, keys), v)
     y = y.reshape(batch, groups, shared, length, size) / total.astype(v.dtype)
     return y.transpose(0, 3, 1, 2, 4).reshape(batch, length, heads, size)
+
+
+def causal_attention(
+    q_BxLxHxd: jax.Array,
+    k_BxLxGxd: jax.Array,
+    v_BxLxGxd: jax.Array,
+    *,
+    visible: Visible,
+    reach: int,
+    change_weights: Callable[[jax.Array], jax.Array] | None = None,
+    parts: int | None = None,
+) -> jax.Array:
+    """The same, where no query sees a key behind its own, or one more than `reach` before it.
+
+    The rows are cut into `parts`, each multiplied with no more keys than its queries may see: in two parts three
+    quarters of the products are left, in many a half. None takes two for long rows on a CPU, else one. Raises
+    ValueError for a reach below 0, for parts that are not 1 to L, and where there are not as many keys as queries.
+    """
+    length = q_BxLxHxd.shape[1]
+    if parts is None:
+        parts = 2 if jax.default_backend() == "cpu" and length >= LONG_ROWS else 1
+    if reach < 0 or not 1 <= parts <= length or k_BxLxGxd.shape[1] != length:
+        keys = k_BxLxGxd.shape[1]
+        raise ValueError(f"attention: got reach={reach}, parts={parts} for {length} queries and {keys} keys")
+
+    def of_part(begin: int, end: int) -> jax.Array:
+        first = max(0, begin - reach)
+        k, v = (part[:, first:end] for part in (k_BxLxGxd, v_BxLxGxd))
+        mask = visible(jnp.arange(begin, end), jnp.arange(first, end))
+        return attention(q_BxLxHxd[:, begin:end], k, v, mask=mask, change_weights=change_weights)
+
+    bounds = [length * part // parts for part in range(parts + 1)]
+    return jnp.concatenate([of_part(begin, end) for begin, end in pairwise(bounds)], axis=1)
 
 
 def attention_by_blocks(

@@ -56,7 +56,7 @@ def test_it_is_the_network_that_its_docstring_says(images):
         scale, bias = (layer[name].reshape(1, 1, 1, -1) for name in ("scale", "bias"))
         return h / np.sqrt(1 + 1e-5) * scale + bias
 
-    h = jax.nn.gelu(conv2d(x, variables["constants"]["filters"], padding="VALID") + params["bias"].reshape(1, 1, 1, -1))
+    h = jax.nn.gelu(conv2d(x, variables["constants"]["filters"], padding="VALID"))
     h = conv2d(h, params["Conv_0"]["kernel"]).reshape(3, 4, 2, 4, 2, 4).max((2, 4))
     h = jax.nn.gelu(normalised(h, params["BatchNorm_0"]))
     h = jax.nn.gelu(normalised(conv2d(h, params["Conv_1"]["kernel"]), params["BatchNorm_1"]))

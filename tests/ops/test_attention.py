@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mlr_jax.ops.attention import attention, attention_by_blocks, causal, within_segments
+from mlr_jax.ops.attention import attention, attention_by_blocks, causal, causal_attention, within_segments
 
 rng = np.random.default_rng(0)
 Q, K, V = (rng.normal(size=(2, length, 3, 4)).astype(np.float32) for length in (5, 7, 7))
@@ -114,6 +114,34 @@ def test_blocks_of_queries_give_what_all_give_at_once_and_the_same_gradients(nam
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, whole)
 
 
+@pytest.mark.parametrize("parts", [1, 2, 3, 11])
+@pytest.mark.parametrize("name", VISIBLE)
+def test_rows_in_parts_give_what_all_give_at_once_and_the_same_gradients(name, parts):
+    visible, reach = VISIBLE[name]
+    reach = 10 if reach is None else reach
+    mask = visible(jnp.arange(11), jnp.arange(11))
+
+    def both(function):
+        return jax.jit(jax.value_and_grad(lambda *qkv: jnp.sum(jnp.sin(function(*qkv))), (0, 1, 2)))(*LONG)
+
+    ours = both(lambda q, k, v: causal_attention(q, k, v, visible=visible, reach=reach, parts=parts))
+    whole = both(lambda q, k, v: attention(q, k, v, mask=mask))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, whole)
+
+
+def test_long_rows_in_two_parts_take_fewer_products():
+    def products(length):
+        qkv = [jax.ShapeDtypeStruct((1, length, 2, 8), jnp.float32)] * 3
+        whole = jax.jit(lambda q, k, v: attention(q, k, v, mask=causal()(jnp.arange(length), jnp.arange(length))))
+        ours = jax.jit(lambda q, k, v: causal_attention(q, k, v, visible=causal(), reach=length))
+        return tuple(function.lower(*qkv).compile().cost_analysis()["flops"] for function in (ours, whole))
+
+    ours, whole = products(256)
+    assert ours < 0.8 * whole
+    ours, whole = products(32)
+    assert ours == pytest.approx(whole, rel=0.02)
+
+
 def test_memory_of_blocks_grows_with_the_length_and_not_with_its_square():
     def memory(length, function):
         qkv = [jax.ShapeDtypeStruct((1, length, 2, 8), jnp.float32)] * 3
@@ -144,3 +172,17 @@ def test_blocks_that_cannot_be_are_errors(settings):
         attention_by_blocks(*LONG, visible=causal(), **settings)
     with pytest.raises(ValueError, match="window"):
         causal(0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings"),
+    [
+        (LONG, {"reach": -1}),
+        (LONG, {"reach": 1, "parts": 12}),
+        (LONG, {"reach": 1, "parts": 0}),
+        ((Q, K, V), {"reach": 1}),
+    ],
+)
+def test_parts_that_cannot_be_are_errors(arguments, settings):
+    with pytest.raises(ValueError, match="reach="):
+        causal_attention(*arguments, visible=causal(), **settings)

@@ -111,18 +111,25 @@ def _training(asked: Asked, task: Task, vocabulary: int, shape: tuple[int, int],
 
 
 def _writing(asked: Asked, rows: int) -> Case:
-    """The likeliest tokens, one after another; the number that shows it is the same work is how many they are."""
     size, written = SHORT if asked.short else MEDIUM, asked.of(WRITTEN, 4)
-    model = GPT(CHARACTERS, *size[:4])
-    tokens = jnp.asarray(np.random.default_rng(0).integers(CHARACTERS, size=(rows, PROMPT)), jnp.int32)
-    variables = jax.jit(model.init)(jax.random.key(0), tokens)
-    prompts = Prompts(tokens, jnp.full(rows, PROMPT))
-    write = jax.jit(
-        lambda variables, prompts, key: generate(model, variables, prompts, key, Sampling(0.0), steps=written)
-    )
-    ours = Program(write, (variables, prompts, jax.random.key(0)), lambda tokens: jnp.sum(tokens >= 0))
     peers = {}
     if asked.beside("torch"):
         peer = torch_language.gpt(CHARACTERS, *size[:4])
-        peers["PyTorch, cached"] = Work(torch_language.written(peer, np.asarray(tokens), written))
+        peers["PyTorch, cached"] = Work(torch_language.written(peer, np.asarray(_prompts(rows)), written))
+    ours = writing(GPT(CHARACTERS, *size[:4]), rows, written)
     return Case({"ours, cached": ours}, peers, rows * written, "tokens", written)
+
+
+def writing(model: GPT, rows: int, written: int) -> Program:
+    """The likeliest tokens, one after another; the number that shows it is the same work is how many they are."""
+    tokens = _prompts(rows)
+    variables = jax.jit(model.init)(jax.random.key(0), tokens)
+    write = jax.jit(
+        lambda variables, prompts, key: generate(model, variables, prompts, key, Sampling(0.0), steps=written)
+    )
+    arguments = (variables, Prompts(tokens, jnp.full(rows, PROMPT)), jax.random.key(0))
+    return Program(write, arguments, lambda tokens: jnp.sum(tokens >= 0))
+
+
+def _prompts(rows: int) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(0).integers(CHARACTERS, size=(rows, PROMPT)), jnp.int32)

@@ -13,7 +13,7 @@ import optax
 from benchmarks.case import Asked, Case, LeftOut, Make, Point
 from benchmarks.cases.graphs import on_nodes
 from benchmarks.cases.images import CLASSES, images
-from benchmarks.cases.language import HYPERS
+from benchmarks.cases.language import HYPERS, writing
 from benchmarks.cases.rl import environment
 from benchmarks.cases.sweep import digits_learner, swept
 from benchmarks.training import repeated
@@ -58,6 +58,13 @@ def length(asked: Asked, size: int) -> Case:
     return Case({"ours": ours}, {}, FEW * 2 * size, "tokens", FEW, Point("length", size, 2.0))
 
 
+def cache(asked: Asked, size: int) -> Case:
+    """Tokens that the cache of that GPT has room for: each token that is written attends to all, filled or not."""
+    depth, width, written = asked.of(4, 1), asked.of(128, 8), asked.of(64, 4)
+    ours = writing(GPT(65, asked.of(size, 32), depth, 4, width), 1, written)
+    return Case({"ours": ours}, {}, written, "tokens", written, Point("cache", size, 1.0))
+
+
 def nodes(asked: Asked, size: int) -> Case:
     """Nodes of a graph, four edges each, that a GCN is trained on."""
     data = planted_partition(
@@ -92,6 +99,7 @@ def _first(batches: dict[str, jax.Array]) -> dict[str, jax.Array]:
 CURVES = {
     batch: (32, 128, 512, 2048),
     length: (64, 128, 256, 512, 1024),
+    cache: (256, 1024, 4096, 16384),
     members: (1, 8, 64, 512),
     nodes: (1000, 4000, 16000, 64000),
     environments: (1, 16, 256, 4096),

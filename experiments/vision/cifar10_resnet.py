@@ -4,8 +4,8 @@
     python experiments/vision/cifar10_resnet.py --paper
 
 50,000 training and 10,000 test images, 32x32, ten classes: from TFDS, or a folder `{train,test}/CLASS/*.jpg`. By
-default 20 epochs of a one-cycle schedule with label smoothing, for a CPU. `--paper` is the paper's recipe, 64,000
-steps, for a GPU; the paper's test accuracy is 91.25 % (`--layers 56`: 93.03 %).
+default 29 epochs with Muon and a one-cycle schedule, for a CPU; a test image is judged with its mirror image. `--paper`
+is the paper's recipe, 64,000 steps of SGD, for a GPU; the paper's test accuracy is 91.25 % (`--layers 56`: 93.03 %).
 """
 
 from dataclasses import dataclass
@@ -27,21 +27,22 @@ class Config(ImageSettings):
     data: str = "tfds:cifar10"
     seeds: int = 1
     layout: Literal["vmap", "map"] = "map"
-    steps: int = 7800
-    chunk: int = 30
-    eval_every: int = 780
-    checkpoint_every: int = 390
-    optimizer: Literal["adamw", "sgd", "muon"] = "sgd"
-    learning_rate: float = 0.2
-    weight_decay: float = 5e-4
-    """Added to the gradient, as a part of each kernel."""
+    steps: int = 5600
+    chunk: int = 20
+    eval_every: int = 1400
+    checkpoint_every: int = 200
+    batch_size: int = 256
+    optimizer: Literal["adamw", "sgd", "muon"] = "muon"
+    learning_rate: float = 0.1
+    weight_decay: float = 0.02
     label_smoothing: float = 0.1
     standardise: bool = True
+    test_time_flip: bool = True
     layers: int = 20
     """6 n + 2: 20, 32, 44, 56, 110."""
     widths: tuple[int, ...] = (16, 32, 64)
     """Channels of the three stages."""
-    padding: int = 4
+    padding: int = 2
     """Pixels around an image, of which a random window of its size is cut."""
     paper: bool = False
     """The recipe of the paper: 64,000 steps, the rate divided by 10 at half and at three quarters of them."""
@@ -51,8 +52,10 @@ TINY = {
     "data": "digits", "steps": 4, "layers": 8, "widths": (4, 8, 8), "chunk": 2, "eval_every": 4, "batch_size": 16,
     "padding": 1,
 }  # fmt: skip
-PAPER = {"steps": 64_000, "learning_rate": 0.1, "weight_decay": 1e-4, "label_smoothing": 0.0, "eval_every": 2000,
-         "checkpoint_every": 2000}  # fmt: skip
+PAPER = {
+    "steps": 64_000, "batch_size": 128, "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1e-4,
+    "label_smoothing": 0.0, "padding": 4, "test_time_flip": False, "eval_every": 2000, "checkpoint_every": 2000,
+}  # fmt: skip
 
 
 def build(config: Config) -> Experiment:

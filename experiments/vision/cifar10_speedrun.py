@@ -44,6 +44,7 @@ class Config(ImageSettings):
     label_smoothing: float = 0.2
     standardise: bool = True
     test_time_flip: bool = True
+    test_time_shift: int = 1
     widths: tuple[int, ...] = (48, 192, 192)
     """Channels of each stage."""
     whitening: float = 5e-4

@@ -6,6 +6,8 @@ For each seed a small residual network learns five classes; then the other five 
 labels: from scratch, by a linear probe (the last layer on fixed features), by fine-tuning all layers, and by thawing
 them one after another from the output down, with smaller rates below (Howard & Ruder, 2018). All take as many steps.
 Intervals are over seeds, each with its own pretraining, labels and order.
+Expected of 5 seeds, from scratch and fine-tuned: 51.4 and 60.4 % right with 1 % of the labels, 68.1 and 72.6 % with
+10 %, 75.8 and 78.4 % with all; 125 s on an H100.
 """
 
 from collections.abc import Callable, Mapping, Sequence

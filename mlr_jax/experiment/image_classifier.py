@@ -60,6 +60,8 @@ class ImageSettings(Settings):
     """Bring each channel to mean 0 and variance 1 over the training images."""
     test_time_flip: bool = False
     """Average what is said of a test image and of its mirror image."""
+    test_time_shift: int = 0
+    """With that flip: give half of the weight to both moved by so many pixels, up and left, and down and right."""
 
     def updates(self, schedule: Schedule | None = None, nesterov: bool = True) -> Optimizer:
         """The optimizer, with a schedule that is one cycle over the steps where it is None."""
@@ -103,8 +105,8 @@ def image_classifier(
     splits, evaluation_rows = splits or image_splits(config), check_rows(config)
     naming("--batch-size", check_batch_size, config.batch_size, splits.train["y"].shape[0])
     classes = len(splits.class_names)
-    model = model_for(classes)
-    model = Mirrored(model) if config.test_time_flip else model
+    model, shift = model_for(classes), _test_time_shift(config, splits)
+    model = Mirrored(model, shift) if config.test_time_flip else model
     moments = channel_moments(splits.train["x"]) if config.standardise else None
     task = classification(model, splits.train["x"].shape[1:])
     task = mix(task, classes) if mix else task
@@ -153,6 +155,15 @@ def check_rows(config: ImageSettings) -> int:
     if config.batch_size % devices:
         raise ValueError(f"--batch-size: got {config.batch_size}, must be a multiple of the {devices} devices")
     return math.ceil(EVALUATION_ROWS / devices) * devices
+
+
+def _test_time_shift(config: ImageSettings, splits: Splits) -> int:
+    shift, side = config.test_time_shift, min(splits.train["x"].shape[1:3])
+    if not 0 <= shift < side:
+        raise ValueError(f"--test-time-shift: got {shift}, allowed are 0 to {side - 1} for these images")
+    if shift and not config.test_time_flip:
+        raise ValueError(f"--test-time-shift: got {shift} without --test-time-flip, which it is a part of")
+    return shift
 
 
 def naming(flag: str, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:

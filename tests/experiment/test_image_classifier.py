@@ -35,6 +35,13 @@ def test_with_the_test_time_flip_an_image_and_its_mirror_image_are_judged_alike(
     np.testing.assert_allclose(losses(both), losses(both, mirrored), rtol=1e-5)
 
 
+def test_the_test_time_shift_changes_what_is_said_and_needs_the_flip():
+    assert not np.allclose(*(losses(experiment_of(test_time_flip=True, test_time_shift=shift)) for shift in (0, 1)))
+    for settings in ({"test_time_shift": 1}, {"test_time_flip": True, "test_time_shift": 8}):
+        with pytest.raises(ValueError, match="--test-time-shift: got"):
+            experiment_of(**settings)
+
+
 def test_standardised_images_are_judged_whatever_their_scale_was():
     splits = image_splits(ImageSettings())
     halved = Splits(

@@ -21,11 +21,12 @@ ROWS = 6_000
 
 def gaussian(schedule):
     """The noise to be expected in x_t, x_0 being Gaussian: sigma_t (alpha_t^2 S + sigma_t^2 I)^-1 (x_t - alpha_t m)."""
-    alpha, sigma = map(jnp.asarray, schedule)
+    alpha, sigma = (np.asarray(part, np.float64)[:, None, None] for part in schedule)
+    to_noise = jnp.asarray(sigma * np.linalg.inv(alpha**2 * COVARIANCE + sigma**2 * np.eye(2)), jnp.float32)
+    alpha = jnp.asarray(alpha[:, 0, 0], jnp.float32)
 
     def predict(x, t):
-        covariance = alpha[t] ** 2 * COVARIANCE + sigma[t] ** 2 * jnp.eye(2)
-        return sigma[t] * jnp.linalg.solve(covariance, (x - alpha[t] * MEAN[None]).T).T
+        return (x - alpha[t] * MEAN[None]) @ to_noise[t]  # which is symmetric
 
     return predict
 

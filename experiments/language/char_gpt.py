@@ -27,8 +27,9 @@ class Config(TextSettings):
 
     steps: int = 2000
     chunk: int = 50
-    eval_every: int = 500
+    eval_every: int = 1000
     checkpoint_every: int = 500
+    learning_rate: float = 4e-3
     depth: int = 4
     """Blocks."""
     heads: int = 4
@@ -55,7 +56,7 @@ QUICK = {
 }  # fmt: skip
 LARGE = {
     "steps": 5000, "depth": 6, "heads": 6, "width": 384, "context": 256, "batch_size": 64, "dropout": 0.2,
-    "eval_every": 250,
+    "learning_rate": 1e-3, "eval_every": 250,
 }  # fmt: skip
 GPT2 = {
     "steps": 20_000, "depth": 12, "heads": 12, "width": 768, "context": 1024, "batch_size": 32, "dropout": 0.1,

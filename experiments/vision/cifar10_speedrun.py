@@ -32,16 +32,16 @@ class Config(ImageSettings):
     seeds: int = 1
     layout: Literal["vmap", "map"] = "map"
     batch_size: int = 512
-    steps: int = 760
-    """Not quite eight epochs of 50,000 images."""
+    steps: int = 1700
+    """Some 17 epochs of 50,000 images."""
     chunk: int = 20
-    eval_every: int = 380
-    checkpoint_every: int = 190
+    eval_every: int = 1700
+    checkpoint_every: int = 340
     optimizer: Literal["adamw", "sgd", "muon"] = "muon"
     learning_rate: float = 0.24
     momentum: float = 0.6
     weight_decay: float = 0.1
-    label_smoothing: float = 0.2
+    label_smoothing: float = 0.1
     standardise: bool = True
     test_time_flip: bool = True
     test_time_shift: int = 1

@@ -112,7 +112,7 @@ def attention_by_blocks(
     @jax.checkpoint
     def of_block(q: jax.Array, index: jax.Array) -> jax.Array:
         first = index * block
-        begin = jnp.zeros_like(first) if reach is None else jnp.clip(first - reach, 0, keys - width)
+        begin = jnp.zeros_like(first) if reach is None or width == keys else jnp.clip(first - reach, 0, keys - width)
         k, v = (lax.dynamic_slice_in_dim(part, begin, width, axis=1) for part in (k_BxMxGxd, v_BxMxGxd))
         rows = jnp.minimum(first + jnp.arange(block), length - 1)
         return attention(q, k, v, mask=visible(rows, begin + jnp.arange(width)))

@@ -20,7 +20,7 @@ from benchmarks.training import repeated
 from mlr_jax.core.gradient import gradient_learner
 from mlr_jax.core.optimizers import adamw
 from mlr_jax.core.scan import repeat
-from mlr_jax.data.graphs.random_graphs import planted_partition
+from mlr_jax.data.graphs.random_graphs import uniform_graph
 from mlr_jax.graphs.convolution import GCN
 from mlr_jax.language.causal_lm import causal_lm
 from mlr_jax.nn.gpt import GPT
@@ -67,9 +67,8 @@ def cache(asked: Asked, size: int) -> Case:
 
 def nodes(asked: Asked, size: int) -> Case:
     """Nodes of a graph, four edges each, that a GCN is trained on."""
-    data = planted_partition(
-        seed=0, num_nodes=asked.of(size, 150), num_classes=7, within=3.2, between=0.8, num_words=100, topical=0.1
-    )
+    count = asked.of(size, 150)
+    data = uniform_graph(seed=0, num_nodes=count, num_edges=4 * count, num_features=100, num_classes=7)
     ours = on_nodes(GCN((16,), 7), data, 0.01, FEW)
     return Case({"ours": ours}, {}, FEW * size, "nodes", FEW, Point("nodes", size, 1.0))
 

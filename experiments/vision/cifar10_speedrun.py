@@ -4,8 +4,8 @@
     python experiments/vision/cifar10_speedrun.py --data FOLDER
 
 FOLDER holds SPLIT/CLASS/*.jpg. The recipe follows Page, "How to train your ResNet" (2018), and Jordan, "94% on CIFAR-10
-in 3.29 seconds on a single GPU" (2024), with narrower stages and Muon. A test image is judged by six views: itself, moved
-a pixel both ways, and their mirror images.
+in 3.29 seconds on a single GPU" (2024), with narrower stages and Muon. A test image is judged by six views: itself,
+moved a pixel both ways, and their mirror images.
 Expected on images that had been compressed: a test accuracy of 90.5 % in 28 minutes on 2 cores.
 For such images `--whitening 3e-2` keeps what compression left from being amplified.
 """

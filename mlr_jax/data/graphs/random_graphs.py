@@ -6,6 +6,9 @@ from mlr_jax.data.arrays import check_seed
 from mlr_jax.data.graphs.molecules import Molecule, hydrogens, to_graph
 from mlr_jax.data.graphs.records import GraphSet, NodeSet, both_ways, check_node_set, one_graph, one_hot
 
+MOST_PLANTED = 20_000
+"""Nodes whose pairs, 200 million, fit into memory."""
+
 
 def planted_partition(
     *,
@@ -23,11 +26,13 @@ def planted_partition(
     A node has `within` neighbours of its own class and `between` of others, in the mean. Each class owns an equal part
     of the words; a node has a word of its class with the chance `topical` and any other with the chance `common`, so
     that neither the words nor the edges alone say everything. Split: 10 nodes of each class to train, then a third of
-    the rest to validate and the others to test.
+    the rest to validate and the others to test. Each pair of nodes is drawn: for more nodes there is `uniform_graph`.
 
-    Raises ValueError for numbers that make no such graph.
+    Raises ValueError for numbers that make no such graph, and for more than 20,000 nodes.
     """
     check_seed(seed)
+    if num_nodes > MOST_PLANTED:
+        raise ValueError(f"num_nodes: got {num_nodes}, allowed are at most {MOST_PLANTED}, as all pairs are drawn")
     size = num_nodes / num_classes
     if num_classes < 2 or size < 20 or num_words < num_classes:
         raise ValueError(

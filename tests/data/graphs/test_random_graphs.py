@@ -59,6 +59,8 @@ def test_the_seed_says_all(make):
 
 
 def test_numbers_that_make_no_graph_are_refused():
+    with pytest.raises(ValueError, match="num_nodes: got 20001"):
+        planted_partition(seed=0, num_nodes=20_001)
     with pytest.raises(ValueError, match="20 nodes a class"):
         planted_partition(seed=0, num_nodes=30)
     with pytest.raises(ValueError, match="more than there are nodes"):

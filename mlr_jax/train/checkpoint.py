@@ -57,7 +57,7 @@ class Checkpoints:
             self._writing = self._writer.submit(self._write, step, _named_arrays(state))
 
     def _write(self, step: int, arrays: dict[str, np.ndarray]) -> None:
-        table = {name: _describe(array) for name, array in arrays.items()}
+        table = _described(arrays)
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(_stored(arrays)), table=ocp.args.JsonSave(_sealed(table))
         )
@@ -119,8 +119,8 @@ class Checkpoints:
         _check_seal(table)
         _check_same_model(table["leaves"], expected, self.folder / str(step))
         arrays = {**expected, **self._read(step, state=ocp.args.StandardRestore(_stored(expected)))["state"]}
-        for name, array in arrays.items():
-            if _describe(array) != table["leaves"][name]:
+        for name, found in _described(arrays).items():
+            if found != table["leaves"][name]:
                 raise _Damaged(f"{name} has changed on the disk")
         return arrays
 
@@ -180,8 +180,15 @@ def _is_key(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
+def _described(arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What the table says of each; digests are made side by side, as hashing lets other threads run."""
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(arrays, pool.map(_describe, arrays.values()), strict=True))
+
+
 def _describe(array: np.ndarray) -> dict[str, Any]:
-    digest = hashlib.blake2b(np.ascontiguousarray(array).tobytes(), digest_size=16).hexdigest()
+    octets = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    digest = hashlib.blake2b(octets.data, digest_size=16).hexdigest()
     return {"dtype": str(array.dtype), "shape": list(array.shape), "digest": digest}
 
 
@@ -211,4 +218,4 @@ def _check_same_model(leaves: dict[str, Any], expected: dict[str, np.ndarray], w
 
 def digests(state: State) -> dict[str, str]:
     """A digest of every array of a state by its path: two states are equal bit for bit where these are equal."""
-    return {name: _describe(array)["digest"] for name, array in _named_arrays(state).items()}
+    return {name: said["digest"] for name, said in _described(_named_arrays(state)).items()}

@@ -45,7 +45,7 @@ class ImageSettings(Settings):
     learning_rate: float = 3e-3
     """The greatest learning rate of the schedule."""
     weight_decay: float = 1e-2
-    """Decay of kernels, as a part of the learning rate."""
+    """Decay of kernels, as a part of the learning rate; with SGD the part of a kernel that its gradient is given."""
     clip_norm: float = math.inf
     """The greatest norm of a gradient."""
     label_smoothing: float = 0.0

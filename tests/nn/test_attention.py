@@ -53,16 +53,18 @@ def test_a_position_does_not_depend_on_those_that_its_mask_hides(params):
     np.testing.assert_array_equal(depends, MASK[0])
 
 
-def test_dropout_is_of_the_weights_and_in_training_only(params):
-    layer = MultiHeadAttention(2, dropout=0.5)
+@pytest.mark.parametrize("reach", [None, 4])
+def test_dropout_is_of_the_weights_and_in_training_only(params, reach):
+    layer, visible = MultiHeadAttention(2, dropout=0.5, reach=reach), seen(MASK)
     apply = jax.jit(
-        lambda seed, train: layer.apply({"params": params}, X, train=train, rngs={"dropout": jax.random.key(seed)}),
+        lambda seed, train: layer.apply(
+            {"params": params}, X, visible=visible, train=train, rngs={"dropout": jax.random.key(seed)}
+        ),
         static_argnums=1,
     )
     assert (apply(0, True) != apply(1, True)).any()
-    np.testing.assert_allclose(
-        apply(0, False), MultiHeadAttention(2).apply({"params": params}, X), rtol=1e-4, atol=1e-4
-    )
+    whole = MultiHeadAttention(2).apply({"params": params}, X, visible=visible)
+    np.testing.assert_allclose(apply(0, False), whole, rtol=1e-4, atol=1e-4)
 
 
 def test_without_biases_and_in_sixteen_bits():

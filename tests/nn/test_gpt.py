@@ -119,3 +119,12 @@ def test_what_does_not_fit_is_an_error():
         model_of("learned", norm="batch").init(jax.random.key(0), TOKENS)
     with pytest.raises(ValueError, match="size: got 'small'"):
         gpt2("small")
+
+
+@every_setting
+def test_rows_that_are_cut_in_two_say_what_shorter_ones_say(name):
+    model = GPT(V, 100, depth=2, heads=4, width=16, **SETTINGS[name])
+    tokens = jnp.asarray(np.random.default_rng(2).integers(V, size=(B, 100)))
+    variables, apply = random_variables(model), jax.jit(model.apply)
+    long, short = (apply(variables, part) for part in (tokens, tokens[:, :90]))
+    np.testing.assert_allclose(long[:, :90], short, rtol=1e-4, atol=1e-4)

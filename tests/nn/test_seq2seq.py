@@ -72,3 +72,11 @@ def test_dropout_needs_training_and_a_rate_below_one():
     assert np.abs(dropped - still).max() > 1e-3
     with pytest.raises(ValueError, match=r"dropout: got 1\.0"):
         RecurrentEncoderDecoder(7, 7, H, dropout=1.0).init(jax.random.key(0), X, X_LENGTH, Y)
+
+
+def test_rows_of_a_transformer_that_are_cut_in_two_say_what_shorter_ones_say():
+    model = EncoderDecoder(7, 7, 100, depth=1, heads=2, width=8)
+    y = jnp.asarray(np.random.default_rng(2).integers(7, size=(len(X), 100)))
+    variables, apply = jax.jit(model.init)(jax.random.key(0), X, X_LENGTH, y), jax.jit(model.apply)
+    long, short = (apply(variables, X, X_LENGTH, part) for part in (y, y[:, :90]))
+    np.testing.assert_allclose(long[:, :90], short, rtol=1e-4, atol=1e-4)

@@ -100,18 +100,23 @@ VISIBLE = {
 }
 
 
+def assert_as_all_at_once(visible, function):
+    """The result and its gradients are those of attention with one mask for all rows."""
+    mask = visible(jnp.arange(11), jnp.arange(11))
+    found, whole = (
+        jax.jit(jax.value_and_grad(lambda *qkv, form=form: jnp.sum(jnp.sin(form(*qkv))), (0, 1, 2)))(*LONG)
+        for form in (function, lambda q, k, v: attention(q, k, v, mask=mask))
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, whole)
+
+
 @pytest.mark.parametrize("block", [1, 3, 11, 64])
 @pytest.mark.parametrize("name", VISIBLE)
 def test_blocks_of_queries_give_what_all_give_at_once_and_the_same_gradients(name, block):
     visible, reach = VISIBLE[name]
-    mask = visible(jnp.arange(11), jnp.arange(11))
-
-    def both(function):
-        return jax.jit(jax.value_and_grad(lambda *qkv: jnp.sum(jnp.sin(function(*qkv))), (0, 1, 2)))(*LONG)
-
-    ours = both(lambda q, k, v: attention_by_blocks(q, k, v, visible=visible, block=block, reach=reach))
-    whole = both(lambda q, k, v: attention(q, k, v, mask=mask))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, whole)
+    assert_as_all_at_once(
+        visible, lambda q, k, v: attention_by_blocks(q, k, v, visible=visible, block=block, reach=reach)
+    )
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 11])
@@ -119,14 +124,7 @@ def test_blocks_of_queries_give_what_all_give_at_once_and_the_same_gradients(nam
 def test_rows_in_parts_give_what_all_give_at_once_and_the_same_gradients(name, parts):
     visible, reach = VISIBLE[name]
     reach = 10 if reach is None else reach
-    mask = visible(jnp.arange(11), jnp.arange(11))
-
-    def both(function):
-        return jax.jit(jax.value_and_grad(lambda *qkv: jnp.sum(jnp.sin(function(*qkv))), (0, 1, 2)))(*LONG)
-
-    ours = both(lambda q, k, v: causal_attention(q, k, v, visible=visible, reach=reach, parts=parts))
-    whole = both(lambda q, k, v: attention(q, k, v, mask=mask))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, whole)
+    assert_as_all_at_once(visible, lambda q, k, v: causal_attention(q, k, v, visible=visible, reach=reach, parts=parts))
 
 
 def test_long_rows_in_two_parts_take_fewer_products():

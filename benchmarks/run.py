@@ -49,6 +49,8 @@ SHORT_CEILING = 256
 def main(words: Sequence[str] | None = None) -> None:
     """Measure, print a table, and write rows and a report where asked."""
     arguments = parse(words)
+    if arguments.short:
+        jax.config.update("jax_disable_most_optimizations", True)  # compiling takes most of the time
     if arguments.devices > 1:
         jax.config.update("jax_num_cpu_devices", arguments.devices)
     warnings.filterwarnings("ignore", category=UserWarning)  # scikit-learn says that it stopped at max_iter
@@ -57,6 +59,8 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     try:
         made = chosen(arguments.cases)
+        if arguments.short:
+            made = one_of_each_curve(made)
         if arguments.profile:
             for name, make in made.items():
                 profiling.show(name, make(asked))
@@ -110,6 +114,12 @@ def chosen(words: Sequence[str]) -> dict[str, Make]:
         for (name, make), names in zip(every.items(), known, strict=True)
         if not words or names.intersection(words)
     }
+
+
+def one_of_each_curve(made: Mapping[str, Make]) -> dict[str, Make]:
+    """Without the further sizes of a curve: in the short form its sizes are one."""
+    first = {name.split("=")[0]: name for name in reversed(made)}
+    return {name: make for name, make in made.items() if first[name.split("=")[0]] == name}
 
 
 def timed(made: Mapping[str, Make], asked: Asked, arguments: argparse.Namespace) -> None:

@@ -184,7 +184,7 @@ def test_foreign_names_are_not_steps(copy):
 
 def test_what_a_kill_left_unfinished_is_cleaned_up(copy):
     half = shutil.copytree(copy / "20", copy / "25.orbax-checkpoint-tmp")
-    (half / "state" / "manifest.ocdbt").unlink()
+    (half / "state" / "_METADATA").unlink()
     checkpoints = Checkpoints(copy, warn=refuse)
     assert checkpoints.steps() == [10, 20]
     assert checkpoints.restore(state_of(0))[0] == 20

@@ -59,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> None:
     )
     try:
         made = chosen(arguments.cases)
-        if arguments.short:
+        if arguments.short and not arguments.cases:
             made = one_of_each_curve(made)
         if arguments.profile:
             for name, make in made.items():
@@ -118,7 +118,7 @@ def chosen(words: Sequence[str]) -> dict[str, Make]:
 
 def one_of_each_curve(made: Mapping[str, Make]) -> dict[str, Make]:
     """Without the further sizes of a curve: in the short form its sizes are one."""
-    first = {name.split("=")[0]: name for name in reversed(made)}
+    first = {name.split("=")[0]: name for name in reversed(list(made))}
     return {name: make for name, make in made.items() if first[name.split("=")[0]] == name}
 
 

@@ -19,7 +19,7 @@ from mlr_jax.nn.resnet import cifar_resnet, resnet
 from mlr_jax.nn.vit import vit
 from mlr_jax.supervised.classification import Hypers, classification
 
-STEPS = 4
+STEPS = 8
 
 
 def lenet(asked: Asked) -> Case:

@@ -65,9 +65,7 @@ class Checkpoints:
 
     def _write(self, step: int, arrays: dict[str, np.ndarray]) -> None:
         table = _described(arrays)
-        items = ocp.args.Composite(
-            state=ocp.args.PyTreeSave(_stored(arrays)), table=ocp.args.JsonSave(_sealed(table))
-        )
+        items = ocp.args.Composite(state=ocp.args.PyTreeSave(_stored(arrays)), table=ocp.args.JsonSave(_sealed(table)))
         if not self._manager.save(step, args=items):
             raise CheckpointError(f"checkpoint {self.folder / str(step)}: not saved, a later step is there")
 

@@ -17,6 +17,14 @@ from benchmarks.in_turn import Measured, make_ready, measure, over_budget
 MACHINE = rows.machine_now(Ceilings(2e9, 1e9), Asked())
 
 
+@pytest.fixture(autouse=True)
+def optimisations_as_they_were():
+    """The short form turns them off for the whole process."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
 def cost(function, *arguments, turns=1):
     return make_ready(Program(jax.jit(function), arguments, float, turns=[()] * turns)).cost
 
@@ -156,6 +164,14 @@ def test_cases_are_chosen_by_family_by_name_and_by_curve():
     for word, allowed in {"vision/lnet": "vision/lenet", "visio": "vision, language"}.items():
         with pytest.raises(ValueError, match=allowed):
             run.chosen([word])
+
+
+def test_the_short_form_of_everything_has_one_size_of_each_curve():
+    every = run.chosen([])
+    some = run.one_of_each_curve(every)
+    assert [name.split("=")[0] for name in some] == list(dict.fromkeys(name.split("=")[0] for name in every))
+    assert all(some[name] is every[name] for name in some)
+    assert [name for name in some if name.startswith("scaling/length")] == ["scaling/length=64"]
 
 
 def test_a_run_prints_and_writes_and_goes_on_where_it_stopped(tmp_path, capsys):

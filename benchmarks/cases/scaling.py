@@ -98,9 +98,9 @@ def _first(batches: dict[str, jax.Array]) -> dict[str, jax.Array]:
 CURVES = {
     batch: (32, 128, 512, 2048),
     length: (64, 128, 256, 512, 1024),
-    cache: (256, 1024, 4096, 16384),
-    members: (1, 8, 64, 512),
-    nodes: (1000, 4000, 16000, 64000),
+    cache: (256, 1024, 4096, 16384, 65536),
+    members: (1, 8, 64, 512, 2048),
+    nodes: (1000, 4000, 16000, 64000, 256000),
     environments: (1, 16, 256, 4096),
     devices: (1, 2, 4, 8),
 }

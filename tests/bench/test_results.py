@@ -160,7 +160,7 @@ def test_noise_alone_is_not_slower():
 def test_cases_are_chosen_by_family_by_name_and_by_curve():
     assert len({name.split("/")[0] for name in run.chosen([])}) == len(run.FAMILIES)
     assert list(run.chosen(["mlp", "vision/lenet"])) == ["mlp/adam", "mlp/sgd", "vision/lenet"]
-    assert list(run.chosen(["scaling/members"])) == [f"scaling/members={size}" for size in (1, 8, 64, 512)]
+    assert list(run.chosen(["scaling/members"])) == [f"scaling/members={size}" for size in (1, 8, 64, 512, 2048)]
     for word, allowed in {"vision/lnet": "vision/lenet", "visio": "vision, language"}.items():
         with pytest.raises(ValueError, match=allowed):
             run.chosen([word])

@@ -159,10 +159,12 @@ def timed(made: Mapping[str, Make], asked: Asked, arguments: argparse.Namespace)
 def there(folder: Path | None, asked: Mapping[str, str]) -> list[rows.Row]:
     """The rows that the folder holds; it is made where it is not there.
 
-    Raises ValueError for rows that were asked for in another way.
+    Raises ValueError for rows that were asked for in another way, and where a file has the folder's name.
     """
     if folder is None:
         return []
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--out: got {folder}, which is a file; a folder is needed")
     folder.mkdir(parents=True, exist_ok=True)
     found = rows.read(folder) if (folder / rows.FILE).exists() else []
     for name, value in asked.items():

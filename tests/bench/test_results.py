@@ -217,7 +217,11 @@ def test_the_page_shows_what_is_there():
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["nonsense"], "case: got nonsense"), (["mlp", "--repeats", "0"], "--repeats: got 0, must be at least 1")],
+    [
+        (["nonsense"], "case: got nonsense"),
+        (["mlp", "--repeats", "0"], "--repeats: got 0, must be at least 1"),
+        (["mlp", "--out", __file__], f"--out: got {__file__}, which is a file"),
+    ],
 )
 def test_what_makes_no_sense_ends_with_one_line(words, message, capsys):
     with pytest.raises(SystemExit) as stopped:

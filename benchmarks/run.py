@@ -58,9 +58,7 @@ def main(words: Sequence[str] | None = None) -> None:
         arguments.peers, arguments.short, arguments.devices, arguments.nodes, arguments.graphs, arguments.purejaxrl
     )
     try:
-        made = chosen(arguments.cases)
-        if arguments.short and not arguments.cases:
-            made = one_of_each_curve(made)
+        made = chosen(arguments.cases, short=arguments.short)
         if arguments.profile:
             for name, make in made.items():
                 profiling.show(name, make(asked))
@@ -76,7 +74,9 @@ def flags() -> argparse.ArgumentParser:
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"FAMILY or FAMILY/CASE of {', '.join(FAMILIES)}")
     parser.add_argument("--peers", action="store_true", help="beside other libraries")
     parser.add_argument("--repeats", type=int, help="calls that are timed (7; with --short 1)")
-    parser.add_argument("--short", action="store_true", help="small sizes: the times mean nothing")
+    parser.add_argument(
+        "--short", action="store_true", help="small sizes, a curve once, hardly optimised: times mean nothing"
+    )
     parser.add_argument("--devices", type=int, default=1, help="spread batches over so many; splits a CPU")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for rows.jsonl and report.html")
     parser.add_argument("--profile", action="store_true", help="show where the time of one call goes instead")
@@ -97,12 +97,16 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-def chosen(words: Sequence[str]) -> dict[str, Make]:
+def chosen(words: Sequence[str], *, short: bool = False) -> dict[str, Make]:
     """The cases that are meant, by FAMILY/CASE: all without a word, a whole curve by its name without a size.
 
-    Raises ValueError for a word that names none.
+    All in the short form are one size of each curve, since its sizes hardly differ there. Raises ValueError for a word
+    that names none.
     """
     every = {f"{family}/{case}": make for family, cases in FAMILIES.items() for case, make in cases.items()}
+    if short and not words:
+        first = {name.split("=")[0]: name for name in reversed(list(every))}
+        return {name: make for name, make in every.items() if name in first.values()}
     known = [{name, name.split("=")[0], name.split("/")[0]} for name in every]
     unknown = [word for word in words if not any(word in names for names in known)]
     if unknown:
@@ -114,12 +118,6 @@ def chosen(words: Sequence[str]) -> dict[str, Make]:
         for (name, make), names in zip(every.items(), known, strict=True)
         if not words or names.intersection(words)
     }
-
-
-def one_of_each_curve(made: Mapping[str, Make]) -> dict[str, Make]:
-    """Without the further sizes of a curve: in the short form its sizes are one."""
-    first = {name.split("=")[0]: name for name in reversed(list(made))}
-    return {name: make for name, make in made.items() if first[name.split("=")[0]] == name}
 
 
 def timed(made: Mapping[str, Make], asked: Asked, arguments: argparse.Namespace) -> None:

@@ -166,12 +166,19 @@ def test_cases_are_chosen_by_family_by_name_and_by_curve():
             run.chosen([word])
 
 
-def test_the_short_form_of_everything_has_one_size_of_each_curve():
+def test_the_short_form_of_everything_runs_each_case_and_each_curve_once(monkeypatch, capsys):
     every = run.chosen([])
-    some = run.one_of_each_curve(every)
+    some = run.chosen([], short=True)
     assert [name.split("=")[0] for name in some] == list(dict.fromkeys(name.split("=")[0] for name in every))
-    assert all(some[name] is every[name] for name in some)
     assert [name for name in some if name.startswith("scaling/length")] == ["scaling/length=64"]
+
+    def make(asked):
+        return Case({"ours": Work(float)}, {}, 1, "rows")
+
+    monkeypatch.setattr(run, "FAMILIES", {"one": dict.fromkeys(["case", "curve=1", "curve=2"], make)})
+    run.main(["--short"])
+    assert re.findall("^one/[^ ]*", capsys.readouterr().out, re.MULTILINE) == ["one/case", "one/curve=1"]
+    assert jax.config.values["jax_disable_most_optimizations"]
 
 
 def test_a_run_prints_and_writes_and_goes_on_where_it_stopped(tmp_path, capsys):

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -192,6 +193,17 @@ def test_what_a_kill_left_unfinished_is_cleaned_up(copy):
     checkpoints.close()
     assert sorted(path.name for path in copy.iterdir()) == ["10", "20", "30"]
     assert_same_bits(restore(copy, state_of(0), refuse)[1], state_of(30))
+
+
+def test_arrays_in_one_compressed_data_base_as_orbax_writes_by_itself_are_read_too(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        usual = ocp.PyTreeCheckpointHandler()
+        patched.setattr(ocp, "PyTreeCheckpointHandler", lambda **_: usual)
+        save_all(tmp_path, {1: state_of(1)})
+    assert (tmp_path / "1" / "state" / "manifest.ocdbt").exists()
+    assert_same_bits(restore(tmp_path, like(state_of(0)), refuse)[1], state_of(1))
+    save_all(tmp_path, {2: state_of(2)})
+    assert not (tmp_path / "2" / "state" / "manifest.ocdbt").exists()
 
 
 def sharded_like(state, mesh):
